@@ -1,0 +1,244 @@
+//! A declaration and a query, as SQL that reads rows.
+
+use crate::condition::Conditions;
+use crate::query::Sort;
+use crate::scope::Arm;
+use crate::spec::{Attribute, Kind, Relationship};
+use crate::{Catalog, Query, Scope, Spec};
+use guildhall_store::Sql;
+
+/// A collection is read as a merge of this many sorted parts at most; engines limit compound queries.
+const MOST_PARTS: usize = 100;
+
+/// What is read of each row: the id, then the attributes shown, then the links followed.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    pub(crate) spec: &'static Spec,
+    pub(crate) attributes: Vec<&'static Attribute>,
+    pub(crate) links: Vec<&'static Relationship>,
+    sql: Sql,
+}
+
+impl Columns {
+    pub(crate) fn new(
+        catalog: &Catalog,
+        query: &Query,
+        spec: &'static Spec,
+        links: Vec<&'static Relationship>,
+        secrets: Option<&Arm>,
+    ) -> Self {
+        let attributes: Vec<_> = spec
+            .all_attributes()
+            .filter(|attribute| attribute.source != crate::spec::Source::Trigger)
+            .filter(|attribute| query.shows(spec.kind, attribute.name))
+            .collect();
+        let mut sql = Sql::text("t.id as id");
+        for attribute in &attributes {
+            sql.push(", ");
+            let expression = catalog.expression(attribute, "t");
+            match secrets.filter(|_| attribute.kind == Kind::Secret) {
+                None => sql.push(&expression),
+                Some(arm) => {
+                    sql.push("case when ");
+                    arm.condition(&mut sql, "t");
+                    sql.push(" then ").push(&expression).push(" end")
+                }
+            };
+        }
+        for link in &links {
+            sql.push(", t.").push(link.column);
+        }
+        Self { spec, attributes, links, sql }
+    }
+
+    /// Where a link's id is in the row.
+    pub(crate) fn link(&self, relationship: &Relationship) -> Option<usize> {
+        let index = self.links.iter().position(|link| link.name == relationship.name)?;
+        Some(1 + self.attributes.len() + index)
+    }
+
+    /// How many columns there are; one that a query adds comes after them.
+    pub(crate) fn len(&self) -> usize {
+        1 + self.attributes.len() + self.links.len()
+    }
+
+    /// `select <columns>[, t.<extra>] from <table> t where `
+    pub(crate) fn select(&self, extra: Option<&str>) -> Sql {
+        let mut sql = Sql::text("select ");
+        sql.append(&self.sql);
+        if let Some(extra) = extra {
+            sql.push(", t.").push(extra);
+        }
+        sql.push(" from ").push(self.spec.kind).push(" t where ");
+        sql
+    }
+}
+
+/// The rows of a collection: those in the caller's scope that fulfil the conditions.
+pub(crate) struct Collection<'a> {
+    pub(crate) conditions: Conditions<'a>,
+    pub(crate) spec: &'static Spec,
+    pub(crate) scope: Scope,
+    /// For a related collection: the condition that ties it to its parent.
+    pub(crate) within: Option<Sql>,
+    pub(crate) query: &'a Query,
+}
+
+impl Collection<'_> {
+    /// Adds everything a row must fulfil besides being visible.
+    fn narrow(&self, sql: &mut Sql) {
+        if let Some(within) = &self.within {
+            sql.push(" and ").append(within);
+        }
+        for filter in &self.query.filters {
+            self.conditions.filter(sql, self.spec, filter);
+        }
+    }
+
+    /// Counts the rows that are visible for no reason among the first `known`.
+    pub(crate) fn count(&self, known: usize) -> Sql {
+        let mut sql = Sql::text("select count(*) from ");
+        sql.push(self.spec.kind).push(" t where ");
+        let (earlier, later) = self.scope.arms.split_at(known);
+        Scope { arms: later.to_vec(), secrets: None }.condition(&mut sql, "t");
+        for arm in earlier {
+            sql.push(" and not coalesce(");
+            arm.condition(&mut sql, "t");
+            sql.push(", false)");
+        }
+        self.narrow(&mut sql);
+        sql
+    }
+
+    /// One page of it, in order.
+    ///
+    /// Each part of the scope has an index that yields its rows in the default order, so that a page
+    /// costs the same however many rows there are; the parts are merged.
+    pub(crate) fn page(&self, columns: &Columns) -> Sql {
+        let keys = self.keys();
+        let (limit, offset) = (self.query.page.size, self.query.page.offset());
+        let parts = self.parts();
+        let mut sql = if let [only] = parts.as_slice() {
+            let mut sql = columns.select(None);
+            sql.append(only);
+            self.narrow(&mut sql);
+            sql
+        } else {
+            let mut sql = Sql::default();
+            for (index, part) in parts.iter().enumerate() {
+                sql.push(if index == 0 { "" } else { " union all " });
+                sql.push("select * from (");
+                sql.append(&self.keyed(columns, &keys));
+                sql.append(part);
+                self.narrow(&mut sql);
+                order(&mut sql, &keys, false);
+                sql.push(" limit ").bind(int(limit.saturating_add(offset))).push(")");
+            }
+            sql
+        };
+        order(&mut sql, &keys, parts.len() > 1);
+        sql.push(" limit ").bind(int(limit)).push(" offset ").bind(int(offset));
+        sql
+    }
+
+    /// The columns of a page, followed by the keys it is sorted by.
+    fn keyed(&self, columns: &Columns, keys: &[Key]) -> Sql {
+        let mut sql = Sql::text("select ");
+        sql.append(&columns.sql);
+        for (index, key) in keys.iter().enumerate() {
+            sql.push(&format!(", {} as k{index}", key.expression));
+        }
+        sql.push(" from ").push(self.spec.kind).push(" t where ");
+        sql
+    }
+
+    /// The scope as disjoint conditions, one for each value of the column the table is sized by.
+    fn parts(&self) -> Vec<Sql> {
+        let mut parts = Vec::new();
+        for (index, arm) in self.scope.arms.iter().enumerate() {
+            let values = match arm {
+                Arm::In(column, values) if Some(*column) == self.spec.sized_by => values.as_slice(),
+                Arm::In(..) | Arm::Select(..) => &[],
+            };
+            let first = parts.len();
+            if let (Arm::In(column, _), true) = (arm, values.len() > 1) {
+                parts.extend(values.iter().map(|value| {
+                    let mut sql = Sql::default();
+                    Arm::In(column, vec![value.clone()]).condition(&mut sql, "t");
+                    sql
+                }));
+            } else {
+                let mut sql = Sql::default();
+                arm.condition(&mut sql, "t");
+                parts.push(sql);
+            }
+            // A row that an earlier arm shows must not come twice.
+            for part in &mut parts[first..] {
+                for earlier in &self.scope.arms[..index] {
+                    part.push(" and not coalesce(");
+                    earlier.condition(part, "t");
+                    part.push(", false)");
+                }
+            }
+        }
+        if parts.is_empty() || parts.len() > MOST_PARTS {
+            let mut whole = Sql::default();
+            self.scope.condition(&mut whole, "t");
+            parts = vec![whole];
+        }
+        parts
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> =
+            self.query.sort.iter().map(|sort| Key::new(self.conditions.catalog, *sort)).collect();
+        if keys.is_empty() {
+            keys.push(Key { expression: "t.created_at".to_owned(), nullable: false, descending: false });
+        }
+        // Equal keys need an order too, or pages would overlap.
+        keys.push(Key { expression: "t.id".to_owned(), nullable: false, descending: false });
+        keys
+    }
+}
+
+struct Key {
+    expression: String,
+    nullable: bool,
+    descending: bool,
+}
+
+impl Key {
+    fn new(catalog: &Catalog, sort: Sort) -> Self {
+        Self {
+            expression: sort
+                .attribute
+                .map_or_else(|| "t.id".to_owned(), |attribute| catalog.expression(attribute, "t")),
+            nullable: sort.attribute.is_some_and(|attribute| attribute.nullable),
+            descending: sort.descending,
+        }
+    }
+}
+
+/// Adds `order by`, on the expressions or, for a merge, on the names they were given.
+fn order(sql: &mut Sql, keys: &[Key], named: bool) {
+    for (index, key) in keys.iter().enumerate() {
+        sql.push(if index == 0 { " order by " } else { ", " });
+        if named {
+            sql.push(&format!("k{index}"));
+        } else {
+            sql.push(&key.expression);
+        }
+        // Engines disagree on where nulls sort; a null counts as less than any value here.
+        sql.push(match (key.descending, key.nullable) {
+            (false, false) => "",
+            (false, true) => " nulls first",
+            (true, false) => " desc",
+            (true, true) => " desc nulls last",
+        });
+    }
+}
+
+/// Page numbers that no table reaches are all alike.
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

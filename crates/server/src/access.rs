@@ -1,0 +1,121 @@
+//! Who a caller is, what they may do, and which rows they may see: the one funnel.
+
+use crate::bearer::{ApplicationClaim, Bearer};
+use crate::config::SecretReaders;
+use crate::resources;
+use guildhall_jsonapi::{Arm, Problem, Result, Scope, Spec};
+use guildhall_store::{Sql, Tx};
+
+/// The scope of tokens that open the Provisioning API.
+pub const PROVISIONING: &str = "provisioning-api";
+
+/// A user with a token, as the database knows them at this moment.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user's id.
+    pub user: String,
+    /// The application the token was given to.
+    pub application: ApplicationClaim,
+    /// Every organization they are an active member of.
+    pub places: Vec<Place>,
+    /// Who reads client secrets.
+    pub show_secrets: SecretReaders,
+}
+
+/// A caller's place in an organization.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The organization's id.
+    pub organization: String,
+    /// The membership's id.
+    pub membership: String,
+    /// The profile attached to it.
+    pub profile: Option<String>,
+    /// Whether its role is of kind `admin`.
+    pub admin: bool,
+    /// Whether they own the organization.
+    pub owner: bool,
+}
+
+impl Caller {
+    /// The caller behind a token; `None` when it opens nothing any more: revoked, its user disabled or
+    /// gone, its secret replaced, or not for this API.
+    pub fn load(tx: &mut Tx<'_>, bearer: &Bearer, show_secrets: SecretReaders) -> Result<Option<Self>> {
+        let claims = &bearer.claims;
+        let opens = claims.scope.split([' ', ',']).any(|scope| scope == PROVISIONING);
+        let Some(user) = claims.user.as_ref().filter(|_| opens) else {
+            return Ok(None);
+        };
+        let rows = tx.rows(&Sql::new(
+            "select m.organization_id, m.id, m.membership_profile_id, r.kind, m.owner
+             from users u
+             join user_applications a on a.user_id = u.id
+             left join memberships m on m.user_id = u.id and m.status = 'active'
+             left join roles r on r.id = m.role_id
+             where u.id = ? and u.disabled_at is null and a.id = ? and a.valid_from <= ?
+             and not exists (select 1 from revoked_tokens where token_hash = ?)",
+            [(&user.id).into(), (&claims.application.id).into(), claims.iat.into(), (&bearer.hash).into()],
+        ))?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let places = rows
+            .iter()
+            .filter(|row| !row.is_null(0))
+            .map(|row| Place {
+                organization: row.text(0).to_owned(),
+                membership: row.text(1).to_owned(),
+                profile: row.maybe_text(2).map(str::to_owned),
+                admin: row.text(3) == "admin",
+                owner: row.flag(4),
+            })
+            .collect();
+        let application = claims.application.clone();
+        Ok(Some(Self { user: user.id.clone(), application, places, show_secrets }))
+    }
+
+    /// What they may see of a kind: as the kind's own file says.
+    pub fn scope(&self, spec: &Spec) -> Scope {
+        resources::get(spec.kind).map_or_else(Scope::nothing, |resource| (resource.sees)(self))
+    }
+
+    /// The organizations they are a member of.
+    pub fn organizations(&self) -> Vec<String> {
+        self.places.iter().map(|place| place.organization.clone()).collect()
+    }
+
+    /// The organizations they administer.
+    pub fn administered(&self) -> Vec<String> {
+        self.places.iter().filter(|place| place.admin).map(|place| place.organization.clone()).collect()
+    }
+
+    /// Their memberships in organizations they do not administer.
+    pub fn plain_memberships(&self) -> Vec<String> {
+        self.places.iter().filter(|place| !place.admin).map(|place| place.membership.clone()).collect()
+    }
+
+    /// The profiles attached to their memberships in organizations they do not administer.
+    pub fn plain_profiles(&self) -> Vec<String> {
+        self.places.iter().filter(|place| !place.admin).filter_map(|place| place.profile.clone()).collect()
+    }
+
+    /// Where they read client secrets; `None` is everywhere.
+    pub fn secrets(&self) -> Option<Arm> {
+        match self.show_secrets {
+            SecretReaders::Members => None,
+            SecretReaders::Admins => Some(Arm::In("organization_id", self.administered())),
+        }
+    }
+
+    /// Lets only admins of the organization pass.
+    pub fn must_administer(&self, organization: &str) -> Result<()> {
+        let admin = self.places.iter().any(|place| place.admin && place.organization == organization);
+        if admin { Ok(()) } else { Err(Problem::forbidden().into()) }
+    }
+
+    /// Lets only the owner of the organization pass.
+    pub fn must_own(&self, organization: &str) -> Result<()> {
+        let owner = self.places.iter().any(|place| place.owner && place.organization == organization);
+        if owner { Ok(()) } else { Err(Problem::forbidden().into()) }
+    }
+}

@@ -1,0 +1,318 @@
+//! How a JSON:API request is answered: the whole life of one on a page.
+
+use crate::App;
+use crate::access::Caller;
+use crate::bearer::{self, Bearer};
+use crate::http::{Answer, Asked};
+use crate::resources::{self, Deed, Resource};
+use crate::work::{Author, Work};
+use guildhall_jsonapi::spec::Relationship;
+use guildhall_jsonapi::{Action, Error, Input, Listing, Problem, Query, Reader, Result, Spec, Verb};
+use guildhall_store::Tx;
+use http::header::{ALLOW, WWW_AUTHENTICATE};
+use std::sync::Arc;
+
+/// The media type of every document.
+pub const MEDIA_TYPE: &str = "application/vnd.api+json";
+
+/// What a path names.
+#[derive(Clone)]
+enum Target {
+    Collection(&'static Resource),
+    /// A record; the caller's own, when there is no id in the path.
+    Record(&'static Resource, Option<String>),
+    Related(&'static Resource, String, &'static Relationship),
+    Linkage(&'static Resource, String, &'static Relationship),
+    Deed(&'static Resource, String, &'static Deed),
+}
+
+/// Answers a request for `/api/<path>`.
+pub async fn answer(app: &Arc<App>, asked: &Asked, path: &str) -> Answer {
+    let answer = match route(app, asked, path).await {
+        Ok(answer) => return answer,
+        Err(Error::Refused(problems)) => refuse(&problems),
+        Err(Error::Store(guildhall_store::Error::Unique { .. })) => refuse(&[Problem::not_unique()]),
+        Err(Error::Store(error)) => {
+            tracing::error!(request_id = asked.id, "{error}");
+            let title = "Internal Server Error";
+            refuse(&[Problem::new(500, "INTERNAL_SERVER_ERROR", title, title)])
+        }
+    };
+    if answer.status == 401 { answer.header(WWW_AUTHENTICATE, "Bearer") } else { answer }
+}
+
+/// The document that tells what was wrong.
+pub fn refuse(problems: &[Problem]) -> Answer {
+    let status = problems.first().map_or(500, |problem| problem.status);
+    Answer::new(status, MEDIA_TYPE, Problem::render(problems))
+}
+
+async fn route(app: &Arc<App>, asked: &Asked, path: &str) -> Result<Answer> {
+    let target = Target::find(path).ok_or_else(Problem::not_found)?;
+    let allowed = target.methods();
+    let method = if asked.method == "HEAD" { "GET" } else { asked.method.as_str() };
+    if !allowed.contains(&method) {
+        let detail = format!("{method} is not allowed here; {} is.", allowed.join(", "));
+        let problem = Problem::new(405, "METHOD_NOT_ALLOWED", "Method not allowed", detail);
+        return Ok(refuse(&[problem]).header(ALLOW, &allowed.join(", ")));
+    }
+    let bearer = bearer::read(app, asked.authorization()).ok_or_else(invalid_token)?;
+    check_media_types(asked, method)?;
+    let query = Query::parse(&app.catalog, target.answers_with(app), asked.query())?;
+    match method {
+        "GET" => read(app, bearer, target, query).await,
+        "DELETE" => write(app, asked, bearer, target, Change::Delete, query).await,
+        _ => {
+            let change = Change::read(&target, &asked.body)?;
+            write(app, asked, bearer, target, change, query).await
+        }
+    }
+}
+
+/// 401 for a token that is missing, malformed, forged, expired or revoked: always the same words.
+fn invalid_token() -> Problem {
+    Problem::new(401, "UNAUTHORIZED", "Invalid token", "The access token you provided is invalid.")
+}
+
+async fn read(app: &Arc<App>, bearer: Arc<Bearer>, target: Target, query: Query) -> Result<Answer> {
+    let app = app.clone();
+    let document = app
+        .db
+        .clone()
+        .read(move |tx| {
+            let caller = load(&app, tx, &bearer)?;
+            with_reader(&app, &caller, |reader| show(reader, tx, &caller, &target, &query))
+        })
+        .await?;
+    Ok(Answer::new(200, MEDIA_TYPE, document))
+}
+
+fn show(
+    reader: &Reader<'_>,
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    target: &Target,
+    query: &Query,
+) -> Result<Vec<u8>> {
+    match target {
+        Target::Collection(resource) => reader.list(tx, Listing::All(resource.spec), query),
+        Target::Record(resource, id) => {
+            reader.show(tx, resource.spec, id.as_deref().unwrap_or(&caller.user), query)
+        }
+        Target::Related(resource, id, relationship) if relationship.many => {
+            reader.list(tx, Listing::Related(resource.spec, id, relationship), query)
+        }
+        Target::Related(resource, id, relationship) => {
+            reader.related(tx, resource.spec, id, relationship, query)
+        }
+        Target::Linkage(resource, id, relationship) => reader.linkage(tx, resource.spec, id, relationship),
+        Target::Deed(..) => Err(Problem::not_found().into()),
+    }
+}
+
+/// What a request changes, as far as it can be read without the database.
+enum Change {
+    Create(Input),
+    Update(Input),
+    Delete,
+    Act(Action),
+}
+
+impl Change {
+    fn read(target: &Target, body: &[u8]) -> Result<Self> {
+        Ok(match target {
+            Target::Collection(resource) => {
+                Self::Create(Input::read(resource.spec, Verb::Create, None, body)?)
+            }
+            Target::Record(resource, id) => {
+                Self::Update(Input::read(resource.spec, Verb::Update, id.as_deref(), body)?)
+            }
+            Target::Deed(resource, id, deed) => {
+                let names: Vec<&str> = deed.takes.iter().map(|(name, ..)| *name).collect();
+                Self::Act(Action::read(resource.spec, id, &names, body)?)
+            }
+            Target::Related(..) | Target::Linkage(..) => return Err(Problem::not_found().into()),
+        })
+    }
+}
+
+/// One write is one unit of work: it is checked, done, written down and read back in one transaction.
+async fn write(
+    app: &Arc<App>,
+    asked: &Asked,
+    bearer: Arc<Bearer>,
+    target: Target,
+    change: Change,
+    query: Query,
+) -> Result<Answer> {
+    let request = asked.id.clone();
+    let unit_app = app.clone();
+    let answer = app
+        .db
+        .write(move |tx| {
+            let app = &*unit_app;
+            let caller = load(app, tx, &bearer)?;
+            let now = app.clock.now();
+            let author = Author::Caller(caller.clone());
+            with_reader(app, &caller, |reader| {
+                let mut work = Work { tx, app, now, author: &author, request: Some(&request) };
+                change_one(&mut work, reader, &target, &change, &query, &bearer)
+            })
+        })
+        .await?;
+    app.letters.notify_one();
+    Ok(answer)
+}
+
+fn change_one(
+    work: &mut Work<'_, '_>,
+    reader: &Reader<'_>,
+    target: &Target,
+    change: &Change,
+    query: &Query,
+    bearer: &Bearer,
+) -> Result<Answer> {
+    let caller = work.caller()?;
+    let record = match target {
+        Target::Collection(_) => None,
+        Target::Record(resource, id) => {
+            Some(reader.record(work.tx, resource.spec, id.as_deref().unwrap_or(&caller.user))?)
+        }
+        Target::Deed(resource, id, _) => Some(reader.record(work.tx, resource.spec, id)?),
+        Target::Related(..) | Target::Linkage(..) => return Err(Problem::not_found().into()),
+    };
+    let resource = target.resource();
+    match (change, record) {
+        (Change::Create(input), None) => {
+            let create = resource.create.ok_or_else(Problem::not_found)?;
+            let mut input = input.clone();
+            input.references(work.tx, reader)?;
+            let id = create(work, &input)?;
+            Ok(Answer::new(201, MEDIA_TYPE, read_back(work, bearer, resource.spec, &id, query)?))
+        }
+        (Change::Update(input), Some(record)) => {
+            let update = resource.update.ok_or_else(Problem::not_found)?;
+            let mut input = input.clone();
+            input.references(work.tx, reader)?;
+            update(work, &record, &input)?;
+            Ok(Answer::new(200, MEDIA_TYPE, read_back(work, bearer, resource.spec, &record.id, query)?))
+        }
+        (Change::Delete, Some(record)) => {
+            let delete = resource.delete.ok_or_else(Problem::not_found)?;
+            delete(work, &record)?;
+            Ok(Answer::empty(204))
+        }
+        (Change::Act(action), Some(record)) => {
+            let Target::Deed(_, _, deed) = target else { return Err(Problem::not_found().into()) };
+            (deed.run)(work, &record, action)?;
+            Ok(Answer::empty(202))
+        }
+        _ => Err(Problem::not_found().into()),
+    }
+}
+
+/// The answer to a write, through the caller's own scope as it is afterwards: what they could not see, they
+/// cannot have made.
+fn read_back(
+    work: &mut Work<'_, '_>,
+    bearer: &Bearer,
+    spec: &'static Spec,
+    id: &str,
+    query: &Query,
+) -> Result<Vec<u8>> {
+    let caller = load(work.app, work.tx, bearer)?;
+    with_reader(work.app, &caller, |reader| reader.show(work.tx, spec, id, query))
+}
+
+fn load(app: &App, tx: &mut Tx<'_>, bearer: &Bearer) -> Result<Caller> {
+    Caller::load(tx, bearer, app.config.show_secrets)?.ok_or_else(|| invalid_token().into())
+}
+
+fn with_reader<T>(app: &App, caller: &Caller, read: impl FnOnce(&Reader<'_>) -> T) -> T {
+    let scope = |spec: &'static Spec| caller.scope(spec);
+    read(&Reader { catalog: &app.catalog, base: &app.base, scope: &scope, secrets: &app.vault })
+}
+
+impl Target {
+    /// What a path below `/api/` names; a slash at its end is harmless.
+    fn find(path: &str) -> Option<Self> {
+        let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+        let resource = resources::at(segments.first()?)?;
+        if resource.spec.singleton.is_some() {
+            return (segments.len() == 1).then_some(Self::Record(resource, None));
+        }
+        let id = || segments.get(1).map(|id| (*id).to_owned());
+        match segments.as_slice() {
+            [_] => Some(Self::Collection(resource)),
+            [_, _] => Some(Self::Record(resource, id())),
+            [_, _, "relationships", name] => {
+                Some(Self::Linkage(resource, id()?, resource.spec.relationship(name)?))
+            }
+            [_, _, name] => match resource.spec.relationship(name) {
+                Some(relationship) => Some(Self::Related(resource, id()?, relationship)),
+                None => {
+                    let named = |deed: &&Deed| deed.name == *name || deed.alias == Some(name);
+                    Some(Self::Deed(resource, id()?, resource.actions.iter().find(named)?))
+                }
+            },
+            _ => None,
+        }
+    }
+
+    fn resource(&self) -> &'static Resource {
+        match self {
+            Self::Collection(resource)
+            | Self::Record(resource, _)
+            | Self::Related(resource, ..)
+            | Self::Linkage(resource, ..)
+            | Self::Deed(resource, ..) => resource,
+        }
+    }
+
+    /// The methods it answers to.
+    fn methods(&self) -> Vec<&'static str> {
+        match self {
+            Self::Collection(resource) => {
+                ["GET"].into_iter().chain(resource.create.map(|_| "POST")).collect()
+            }
+            Self::Record(resource, _) => ["GET"]
+                .into_iter()
+                .chain(resource.update.map(|_| "PATCH"))
+                .chain(resource.delete.map(|_| "DELETE"))
+                .collect(),
+            Self::Related(..) | Self::Linkage(..) => vec!["GET"],
+            Self::Deed(_, _, deed) => vec![deed.method],
+        }
+    }
+
+    /// The kind of its answer's resources, which the query is about.
+    fn answers_with(&self, app: &App) -> &'static Spec {
+        let own = self.resource().spec;
+        match self {
+            Self::Related(_, _, relationship) => app.catalog.spec(relationship.kind).unwrap_or(own),
+            _ => own,
+        }
+    }
+}
+
+fn check_media_types(asked: &Asked, method: &str) -> Result<()> {
+    let accept = asked.header("accept").unwrap_or("*/*");
+    let accepted = accept.split(',').any(|range| {
+        let range = range.split(';').next().unwrap_or_default().trim();
+        matches!(range, "" | "*/*" | "application/*") || range.eq_ignore_ascii_case(MEDIA_TYPE)
+    });
+    if !accepted {
+        let detail = format!("All requests must accept {MEDIA_TYPE}; this one accepts {accept}.");
+        return Err(Problem::new(406, "NOT_ACCEPTABLE", "Not acceptable", detail).into());
+    }
+    let sends = matches!(method, "POST" | "PATCH" | "PUT") && !asked.body.is_empty();
+    let sent = asked.header("content-type").unwrap_or("none");
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    if sends && !essence.eq_ignore_ascii_case(MEDIA_TYPE) {
+        let detail = format!(
+            "All requests that send a document must use the {MEDIA_TYPE} content type; this one uses {sent}."
+        );
+        return Err(Problem::new(415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", detail).into());
+    }
+    Ok(())
+}

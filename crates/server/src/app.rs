@@ -1,0 +1,83 @@
+//! The one place that ties everything together.
+
+use crate::bearer::Verified;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::{Config, Switch};
+use crate::crypto::Vault;
+use crate::keys::Keyring;
+use crate::limits::Limiter;
+use crate::{plans, resources, schema};
+use anyhow::{Context, Result};
+use guildhall_jsonapi::Catalog;
+use guildhall_store::{Db, Options};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// An installation: its data, its keys, its clock, and nothing else.
+pub struct App {
+    /// Every setting.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where ids and secrets come from.
+    pub chance: Chance,
+    /// What seals secrets at rest.
+    pub vault: Vault,
+    /// What signs tokens.
+    pub keys: Keyring,
+    /// What is declared.
+    pub catalog: Catalog,
+    /// `https://provisioning.<domain>/api`.
+    pub base: String,
+    /// Tokens whose signature was checked before.
+    pub verified: Verified,
+    /// Who asked how often; `None` when nobody is limited.
+    pub limiter: Option<Limiter>,
+    /// Woken when a letter was queued.
+    pub letters: Notify,
+}
+
+impl App {
+    /// Opens the data folder, making what is not there yet.
+    pub async fn open(config: Config, clock: Clock, chance: Chance) -> Result<Arc<Self>> {
+        let folder = &config.data;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| {
+            format!("the data folder {} cannot be made: name another with --data", folder.display())
+        })?;
+        let vault = Vault::open(&folder.join("secret.key"), &chance)?;
+        let options = Options { file: folder.join("guildhall.db"), readers: config.readers, durable: true };
+        Self::with(config, options, vault, clock, chance).await
+    }
+
+    /// The same on a database and with a vault of one's own choice.
+    pub async fn with(
+        config: Config,
+        options: Options,
+        vault: Vault,
+        clock: Clock,
+        chance: Chance,
+    ) -> Result<Arc<Self>> {
+        let db = options.open(schema::MIGRATIONS)?;
+        let configured = config.plans.clone();
+        db.write(move |tx| plans::store(tx, &configured)).await?;
+        let keys = Keyring::open(&db, &vault, config.signing_key_bits, clock.now()).await?;
+        Ok(Arc::new(Self {
+            catalog: resources::catalog(&config.domain),
+            base: format!("{}/api", config.url("provisioning")),
+            limiter: (config.rate_limits == Switch::On).then(Limiter::new),
+            verified: Verified::new(),
+            letters: Notify::new(),
+            config,
+            db,
+            clock,
+            chance,
+            vault,
+            keys,
+        }))
+    }
+}

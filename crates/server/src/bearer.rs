@@ -1,0 +1,125 @@
+//! The token of a request: signed by us, not expired, of the kind that opens the door at hand.
+
+use crate::App;
+use crate::crypto::{hex, sha256};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// How many checked tokens are remembered.
+const MOST_REMEMBERED: usize = 20_000;
+
+/// What an access token says. The members, their names and their order are the wire contract's (4.6).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Claims {
+    /// The user whose personal application this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserClaim>,
+    /// The organization of an API credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<OrganizationClaim>,
+    /// The application the token was given to.
+    pub application: ApplicationClaim,
+    /// The market in scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub market: Option<Json>,
+    /// What it was given for.
+    pub scope: String,
+    /// When it ends, in seconds.
+    pub exp: i64,
+    /// Whether it is for the test environment.
+    pub test: bool,
+    /// A random number, so that no two tokens are alike.
+    pub rand: f64,
+    /// When it was given, in seconds.
+    pub iat: i64,
+    /// Who gave it.
+    pub iss: String,
+}
+
+/// The user of a token.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct UserClaim {
+    /// The user's id.
+    pub id: String,
+}
+
+/// The organization of a token.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct OrganizationClaim {
+    /// Its id.
+    pub id: String,
+    /// Its slug.
+    pub slug: String,
+    /// Whether its plan is Enterprise.
+    pub enterprise: bool,
+    /// Where it is.
+    pub region: Option<String>,
+}
+
+/// The application of a token.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ApplicationClaim {
+    /// Its id.
+    pub id: String,
+    /// Its public name.
+    pub client_id: String,
+    /// What it is: `user`, or the kind of an API credential.
+    pub kind: String,
+    /// Whether its kind keeps no secret.
+    pub public: bool,
+    /// Whether a secret was shown when the token was given.
+    pub confidential: bool,
+}
+
+/// A token that was checked.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    /// What it says.
+    pub claims: Claims,
+    /// By what it is found among the revoked ones.
+    pub hash: String,
+}
+
+/// The tokens whose signature was checked before, by the SHA-256 of their text.
+pub struct Verified(RwLock<HashMap<[u8; 32], Arc<Bearer>>>);
+
+impl Verified {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl Default for Verified {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The token behind an `Authorization` header: signed by us and not expired. Whether it was revoked, only
+/// the database knows.
+pub fn read(app: &App, authorization: Option<&str>) -> Option<Arc<Bearer>> {
+    let (scheme, token) = authorization?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let token = token.trim();
+    let key = sha256(token.as_bytes());
+    let now = app.clock.now() / 1000;
+    let known = app.verified.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    let bearer = if let Some(bearer) = known {
+        bearer
+    } else {
+        let claims: Claims = app.keys.verify(token)?;
+        let bearer = Arc::new(Bearer { claims, hash: hex(&key) });
+        let mut verified = app.verified.0.write().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= MOST_REMEMBERED {
+            verified.clear();
+        }
+        verified.insert(key, bearer.clone());
+        bearer
+    };
+    (bearer.claims.exp > now && bearer.claims.iss == app.config.url("auth")).then_some(bearer)
+}

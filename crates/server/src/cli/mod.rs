@@ -1,0 +1,119 @@
+//! The commands of an operator. All but `serve` work beside a running server.
+
+mod doctor;
+mod organizations;
+mod serve;
+mod users;
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::Said;
+use crate::work::{Author, Work};
+use crate::{App, openapi};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use guildhall_jsonapi::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Organizations, members, roles and API credentials behind one API.
+#[derive(Debug, Parser)]
+#[command(name = "guildhall", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    said: Said,
+    /// Print JSON for machines
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer requests
+    Serve,
+    /// Make, list and change users
+    #[command(subcommand)]
+    Users(users::Command),
+    /// List and erase organizations
+    #[command(subcommand)]
+    Organizations(organizations::Command),
+    /// Print the API description
+    Openapi,
+    /// Print the settings in force and check what the server needs
+    Doctor,
+}
+
+/// Runs a command; what goes wrong is one line on standard error.
+pub fn run(cli: Cli) -> ExitCode {
+    // Refused only when it is already there.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(dispatch(cli)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without a standard error there is nobody to tell.
+            drop(writeln!(std::io::stderr(), "guildhall: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<()> {
+    if matches!(cli.command, Command::Openapi) {
+        return print(openapi::text().trim_end());
+    }
+    let config = cli.said.settle()?;
+    if matches!(cli.command, Command::Serve) {
+        return serve::serve(config).await;
+    }
+    if matches!(cli.command, Command::Doctor) {
+        return doctor::doctor(config, cli.json).await;
+    }
+    let app = App::open(config, Clock::system(), Chance::system()).await?;
+    match cli.command {
+        Command::Users(command) => users::run(&app, command, cli.json).await,
+        Command::Organizations(command) => organizations::run(&app, command, cli.json).await,
+        Command::Serve | Command::Openapi | Command::Doctor => Ok(()),
+    }
+}
+
+/// Prints a line.
+fn print(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}
+
+/// Runs a unit of work for the operator.
+async fn work<T: Send + 'static>(
+    app: &Arc<App>,
+    mut unit: impl FnMut(&mut Work<'_, '_>) -> Result<T, Error> + Send + 'static,
+) -> Result<T> {
+    let unit_app = app.clone();
+    let result = app
+        .db
+        .write(move |tx| {
+            let app = &*unit_app;
+            let mut work = Work { tx, app, now: app.clock.now(), author: &Author::Operator, request: None };
+            unit(&mut work)
+        })
+        .await;
+    result.map_err(told)
+}
+
+/// A refusal as one line.
+fn told(error: Error) -> anyhow::Error {
+    match error {
+        Error::Refused(problems) => {
+            let details: Vec<String> = problems.into_iter().map(|problem| problem.detail).collect();
+            anyhow::anyhow!("{}", details.join("; "))
+        }
+        Error::Store(error) => error.into(),
+    }
+}

@@ -1,0 +1,84 @@
+//! `guildhall organizations`.
+
+use super::{print, work};
+use crate::App;
+use crate::resources::organizations;
+use anyhow::{Result, ensure};
+use clap::Subcommand;
+use guildhall_store::Sql;
+use serde_json::{Value as Json, json};
+use std::io::{BufRead as _, Write as _};
+use std::sync::Arc;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List all organizations
+    List,
+    /// Erase an organization with everything in it
+    Delete {
+        /// Its slug
+        #[arg(long)]
+        slug: String,
+        /// Do not ask for the slug again
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<()> {
+    match command {
+        Command::List => list(app, json).await,
+        Command::Delete { slug, yes } => delete(app, slug, yes, json).await,
+    }
+}
+
+async fn list(app: &Arc<App>, json: bool) -> Result<()> {
+    let all = work(app, |work| {
+        let rows = work.tx.rows(&Sql::text(
+            "select o.id, o.slug, o.name, m.user_email, coalesce(s.size, 0) from organizations o
+             left join memberships m on m.organization_id = o.id and m.owner
+             left join sizes s on s.kind = 'memberships' and s.owner = o.id order by o.created_at, o.id",
+        ))?;
+        let one = |row: guildhall_store::Row<'_>| {
+            json!({
+                "id": row.text(0), "slug": row.text(1), "name": row.text(2), "owner": row.maybe_text(3),
+                "memberships": row.int(4),
+            })
+        };
+        Ok(rows.iter().map(one).collect::<Vec<Json>>())
+    })
+    .await?;
+    if json {
+        return print(&Json::Array(all).to_string());
+    }
+    for one in &all {
+        let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        print(&format!(
+            "{}  {}  {} members, owned by {}",
+            text("id"),
+            text("slug"),
+            one["memberships"],
+            text("owner")
+        ))?;
+    }
+    if all.is_empty() { print("There are no organizations yet.") } else { Ok(()) }
+}
+
+async fn delete(app: &Arc<App>, slug: String, yes: bool, json: bool) -> Result<()> {
+    let wanted = slug.clone();
+    let found = work(app, move |work| organizations::by_slug(work, &wanted)).await?;
+    ensure!(found.is_some(), "there is no organization {slug}: see guildhall organizations list");
+    if !yes {
+        write!(std::io::stderr(), "Everything in {slug} will be gone. Type its slug to go on: ")?;
+        let mut typed = String::new();
+        std::io::stdin().lock().read_line(&mut typed)?;
+        ensure!(typed.trim() == slug, "nothing was erased");
+    }
+    let wanted = slug.clone();
+    work(app, move |work| match organizations::by_slug(work, &wanted)? {
+        Some(organization) => organizations::erase(work, &organization),
+        None => Ok(()),
+    })
+    .await?;
+    print(&if json { json!({ "erased": slug }).to_string() } else { format!("{slug} is erased") })
+}

@@ -1,0 +1,57 @@
+//! `guildhall serve`.
+
+use crate::App;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::{Config, LogForm};
+use crate::server;
+use crate::tls::DEV_CA;
+use anyhow::Result;
+use std::io::Write as _;
+use tracing_subscriber::EnvFilter;
+
+/// Serves until the process is told to stop.
+pub(super) async fn serve(config: Config) -> Result<()> {
+    log_to_stdout(config.log);
+    std::fs::create_dir_all(&config.data).ok();
+    let lock = server::claim(&config)?;
+    let app = App::open(config, Clock::system(), Chance::system()).await?;
+    if app.config.dev {
+        greet(&app.config);
+    }
+    server::serve(app, server::stop_signal()).await?;
+    drop(lock);
+    Ok(())
+}
+
+fn log_to_stdout(form: LogForm) {
+    let filter = EnvFilter::try_from_env("GUILDHALL_LOG_FILTER")
+        .unwrap_or_else(|_| EnvFilter::new("info,rustls=error"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    match form {
+        LogForm::Text => builder.compact().init(),
+        LogForm::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+/// What whoever tries it out needs to know.
+fn greet(config: &Config) {
+    let data = config.data.display();
+    let text = format!(
+        "
+  Guildhall is here to be tried out.
+
+  API             {}/api   (or http://{}/api)
+  Tokens          {}/oauth/token
+  Authority       {data}/{DEV_CA}   (for clients to trust)
+  Letters         {data}/mail
+
+  Make a user     guildhall users create --email you@example.com --first-name You --last-name There
+",
+        config.url("provisioning"),
+        config.listen,
+        config.url("auth"),
+    );
+    // Nobody may be looking.
+    drop(writeln!(std::io::stdout(), "{text}"));
+}

@@ -1,0 +1,312 @@
+//! Every setting, once: a flag, an environment variable and a key of `guildhall.toml` of the same name.
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// What the operator says; what is not said has a default. A flag beats an environment variable, which
+/// beats the file.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Said {
+    /// The folder with everything that is kept [default: ./guildhall-data]
+    #[arg(long, env = "GUILDHALL_DATA", value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+    /// Try it out on this machine: own certificate authority, letters as files
+    #[arg(long, env = "GUILDHALL_DEV", num_args = 0..=1, default_missing_value = "true", global = true)]
+    dev: Option<bool>,
+    /// The domain all hosts are under, with its port if that is not 443 [dev: guildhall.localhost:8443]
+    #[arg(long, env = "GUILDHALL_DOMAIN", value_name = "HOST[:PORT]", global = true)]
+    domain: Option<String>,
+    /// Where plain HTTP is answered, for a proxy or for curl [default: 127.0.0.1:8080]
+    #[arg(long, env = "GUILDHALL_LISTEN", value_name = "ADDR", global = true)]
+    listen: Option<SocketAddr>,
+    /// Where HTTPS is answered [dev: 127.0.0.1:8443; with a certificate: 0.0.0.0:443]
+    #[arg(long, env = "GUILDHALL_TLS_LISTEN", value_name = "ADDR", global = true)]
+    tls_listen: Option<SocketAddr>,
+    /// The certificate chain, as PEM
+    #[arg(long, env = "GUILDHALL_TLS_CERT", value_name = "FILE", global = true)]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, as PEM
+    #[arg(long, env = "GUILDHALL_TLS_KEY", value_name = "FILE", global = true)]
+    tls_key: Option<PathBuf>,
+    /// Proxies whose Forwarded and X-Forwarded-* headers are believed
+    #[arg(long, env = "GUILDHALL_TRUSTED_PROXIES", value_name = "IP", value_delimiter = ',', global = true)]
+    trusted_proxies: Option<Vec<IpAddr>>,
+    /// Whether callers are limited to so many requests a minute [default: on]
+    #[arg(long, env = "GUILDHALL_RATE_LIMITS", value_name = "on|off", global = true)]
+    rate_limits: Option<Switch>,
+    /// Who reads client secrets in answers: every member who sees the credential, or admins [default: members]
+    #[arg(long, env = "GUILDHALL_SHOW_SECRETS", value_name = "members|admins", global = true)]
+    show_secrets: Option<SecretReaders>,
+    /// The size of a new signing key: 2048, 3072 or 4096 [default: 2048]
+    #[arg(long, env = "GUILDHALL_SIGNING_KEY_BITS", value_name = "BITS", global = true)]
+    signing_key_bits: Option<u32>,
+    /// The plan of a new user: developer, growth or enterprise [default: enterprise]
+    #[arg(long, env = "GUILDHALL_DEFAULT_PLAN", value_name = "PLAN", global = true)]
+    default_plan: Option<String>,
+    /// How many days an invitation can be accepted [default: 30]
+    #[arg(long, env = "GUILDHALL_INVITATION_DAYS", value_name = "DAYS", global = true)]
+    invitation_days: Option<u16>,
+    /// How log lines look [default: text with --dev, else json]
+    #[arg(long, env = "GUILDHALL_LOG", value_name = "text|json", global = true)]
+    log: Option<LogForm>,
+    /// How many threads read the database [default: as many as there are cores, at least two]
+    #[arg(long, env = "GUILDHALL_READERS", value_name = "N", global = true)]
+    readers: Option<usize>,
+    /// What each plan allows; in the file only, as `[plans.growth]`.
+    #[arg(skip)]
+    plans: Option<BTreeMap<String, PlanSetting>>,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogForm {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Who reads client secrets in answers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretReaders {
+    /// Every member who sees the credential, as the wire contract has it.
+    Members,
+    /// Admins of the organization only.
+    Admins,
+}
+
+/// What a plan allows; a number that is not said is unlimited.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanSetting {
+    /// Whether it opens custom roles, permissions and identity providers.
+    #[serde(default)]
+    pub enterprise: bool,
+    /// How many organizations a user may own.
+    pub organizations: Option<i64>,
+    /// How many memberships an organization may have.
+    pub memberships: Option<i64>,
+}
+
+/// The settings in force.
+#[derive(Clone, Debug, Serialize)]
+pub struct Config {
+    /// The folder with everything that is kept.
+    pub data: PathBuf,
+    /// Whether this is a try-out on one machine.
+    pub dev: bool,
+    /// The domain all hosts are under, with its port if that is not 443.
+    pub domain: String,
+    /// Where plain HTTP is answered.
+    pub listen: SocketAddr,
+    /// Where HTTPS is answered, if anywhere.
+    pub tls_listen: Option<SocketAddr>,
+    /// The certificate chain.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key.
+    pub tls_key: Option<PathBuf>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Whether callers are limited.
+    pub rate_limits: Switch,
+    /// Who reads client secrets in answers.
+    pub show_secrets: SecretReaders,
+    /// The size of a new signing key.
+    pub signing_key_bits: u32,
+    /// The plan of a new user.
+    pub default_plan: String,
+    /// How many days an invitation can be accepted.
+    pub invitation_days: u16,
+    /// How log lines look.
+    pub log: LogForm,
+    /// How many threads read the database.
+    pub readers: usize,
+    /// What each plan allows.
+    pub plans: BTreeMap<String, PlanSetting>,
+}
+
+const FILE: &str = "guildhall.toml";
+const DEV_DOMAIN: &str = "guildhall.localhost:8443";
+
+impl Said {
+    /// Completes what was said with the file's words and the defaults. The file is `guildhall.toml` of
+    /// this folder, or of the data folder when it is not here.
+    pub fn settle(self) -> Result<Config> {
+        let folder = self.data.clone().unwrap_or_else(|| PathBuf::from("guildhall-data"));
+        let file = [PathBuf::from(FILE), folder.join(FILE)].into_iter().find(|file| file.is_file());
+        let filed = file.map(|file| read(&file)).transpose()?.unwrap_or_default();
+        self.over(filed).complete()
+    }
+
+    fn over(self, filed: Self) -> Self {
+        Self {
+            data: self.data.or(filed.data),
+            dev: self.dev.or(filed.dev),
+            domain: self.domain.or(filed.domain),
+            listen: self.listen.or(filed.listen),
+            tls_listen: self.tls_listen.or(filed.tls_listen),
+            tls_cert: self.tls_cert.or(filed.tls_cert),
+            tls_key: self.tls_key.or(filed.tls_key),
+            trusted_proxies: self.trusted_proxies.or(filed.trusted_proxies),
+            rate_limits: self.rate_limits.or(filed.rate_limits),
+            show_secrets: self.show_secrets.or(filed.show_secrets),
+            signing_key_bits: self.signing_key_bits.or(filed.signing_key_bits),
+            default_plan: self.default_plan.or(filed.default_plan),
+            invitation_days: self.invitation_days.or(filed.invitation_days),
+            log: self.log.or(filed.log),
+            readers: self.readers.or(filed.readers),
+            plans: self.plans.or(filed.plans),
+        }
+    }
+
+    fn complete(self) -> Result<Config> {
+        let dev = self.dev.unwrap_or(false);
+        let domain = match self.domain {
+            Some(domain) => domain.to_lowercase(),
+            // Commands that only touch the data need no domain.
+            None => DEV_DOMAIN.to_owned(),
+        };
+        check_domain(&domain)?;
+        ensure!(
+            self.tls_cert.is_some() == self.tls_key.is_some(),
+            "--tls-cert and --tls-key belong together: give both or neither"
+        );
+        let tls = self.tls_cert.is_some();
+        let any_port = |address: [u8; 4], port| SocketAddr::from((address, port));
+        let tls_listen = match self.tls_listen {
+            Some(address) => Some(address),
+            None if tls => Some(any_port([0, 0, 0, 0], 443)),
+            None if dev => Some(any_port([127, 0, 0, 1], port(&domain).unwrap_or(8443))),
+            None => None,
+        };
+        ensure!(
+            tls_listen.is_none() || tls || dev,
+            "--tls-listen needs a certificate: give --tls-cert and --tls-key, or try it out with --dev"
+        );
+        let mut plans = built_in_plans();
+        plans.extend(self.plans.unwrap_or_default());
+        let default_plan = self.default_plan.unwrap_or_else(|| "enterprise".to_owned());
+        ensure!(
+            plans.contains_key(&default_plan),
+            "--default-plan must be one of {}",
+            plans.keys().cloned().collect::<Vec<_>>().join(", ")
+        );
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Ok(Config {
+            data: self.data.unwrap_or_else(|| PathBuf::from("guildhall-data")),
+            dev,
+            domain,
+            listen: self.listen.unwrap_or_else(|| any_port([127, 0, 0, 1], 8080)),
+            tls_listen,
+            tls_cert: self.tls_cert,
+            tls_key: self.tls_key,
+            trusted_proxies: self.trusted_proxies.unwrap_or_default(),
+            rate_limits: self.rate_limits.unwrap_or(Switch::On),
+            show_secrets: self.show_secrets.unwrap_or(SecretReaders::Members),
+            signing_key_bits: self.signing_key_bits.unwrap_or(2048),
+            default_plan,
+            invitation_days: self.invitation_days.unwrap_or(30).max(1),
+            log: self.log.unwrap_or(if dev { LogForm::Text } else { LogForm::Json }),
+            readers: self.readers.unwrap_or(cores.max(2)),
+            plans,
+        })
+    }
+}
+
+impl Config {
+    /// The settings of a try-out in this folder, as tests and benchmarks use them.
+    pub fn try_out(data: &Path) -> Result<Self> {
+        Said { data: Some(data.to_owned()), dev: Some(true), ..Said::default() }.complete()
+    }
+
+    /// `https://<host>.<domain>`.
+    pub fn url(&self, host: &str) -> String {
+        format!("https://{host}.{}", self.domain)
+    }
+}
+
+fn read(file: &Path) -> Result<Said> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not understood", file.display()))
+}
+
+fn port(domain: &str) -> Option<u16> {
+    domain.rsplit_once(':')?.1.parse().ok()
+}
+
+fn check_domain(domain: &str) -> Result<()> {
+    let (host, port) = domain.split_once(':').map_or((domain, None), |(host, port)| (host, Some(port)));
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    ensure!(
+        host.split('.').all(is_label) && port.is_none_or(|port| port.parse::<u16>().is_ok()),
+        "--domain must be a host name with an optional port, such as example.com or example.test:8443, not {domain:?}"
+    );
+    Ok(())
+}
+
+fn built_in_plans() -> BTreeMap<String, PlanSetting> {
+    let limited = |organizations, memberships| PlanSetting {
+        enterprise: false,
+        organizations: Some(organizations),
+        memberships: Some(memberships),
+    };
+    BTreeMap::from([
+        ("developer".to_owned(), limited(1, 2)),
+        ("growth".to_owned(), limited(2, 5)),
+        ("enterprise".to_owned(), PlanSetting { enterprise: true, organizations: None, memberships: None }),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_beats_the_file() {
+        let filed: Said = toml::from_str("domain = \"filed.test\"\nlisten = \"127.0.0.1:1\"").unwrap();
+        let said = Said { domain: Some("Said.test".to_owned()), ..Said::default() };
+        let config = said.over(filed).complete().unwrap();
+        assert_eq!((config.domain.as_str(), config.listen.port()), ("said.test", 1));
+    }
+
+    #[test]
+    fn plans_can_be_changed_in_the_file() {
+        let filed: Said = toml::from_str("[plans.growth]\norganizations = 7").unwrap();
+        let plans = filed.complete().unwrap().plans;
+        assert_eq!(plans["growth"], PlanSetting { organizations: Some(7), ..PlanSetting::default() });
+        assert!(plans["enterprise"].enterprise);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_in_one_line() {
+        for (file, line) in [
+            ("domain = \"https://example.com\"", "--domain must be a host name"),
+            ("tls-cert = \"cert.pem\"", "--tls-cert and --tls-key belong together"),
+            ("tls-listen = \"127.0.0.1:443\"", "--tls-listen needs a certificate"),
+            ("default-plan = \"free\"", "--default-plan must be one of developer, enterprise, growth"),
+        ] {
+            let error = toml::from_str::<Said>(file).unwrap().complete().unwrap_err().to_string();
+            assert!(error.starts_with(line), "{error}");
+        }
+        assert!(toml::from_str::<Said>("domian = \"example.com\"").is_err());
+    }
+}

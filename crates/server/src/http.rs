@@ -1,0 +1,238 @@
+//! The door: hosts and paths, request ids, limits, and what every answer carries.
+
+use crate::App;
+use crate::api;
+use crate::hosts::{Host, Origin};
+use crate::limits::{Class, Verdict};
+use crate::oauth;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use bytes::Bytes;
+use guildhall_jsonapi::Problem;
+use guildhall_store::Sql;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Limited};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The largest body that is read, in bytes.
+const LARGEST_BODY: usize = 256 * 1024;
+/// How long a body may take to arrive.
+const SLOWEST_BODY: Duration = Duration::from_secs(30);
+
+/// A request that has arrived whole.
+#[derive(Debug)]
+pub struct Asked {
+    /// Its id, in the answer and in every line of the log about it.
+    pub id: String,
+    /// Its method.
+    pub method: Method,
+    /// Its target.
+    pub uri: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Asked {
+    /// A header that is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The `Authorization` header.
+    pub fn authorization(&self) -> Option<&str> {
+        self.header("authorization")
+    }
+
+    /// The query string, without its question mark.
+    pub fn query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    content_type: Option<&'static str>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+}
+
+impl Answer {
+    /// An answer with a body.
+    pub fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: Some(content_type), headers: Vec::new(), body: body.into() }
+    }
+
+    /// An answer without a body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, content_type: None, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// Adds a header; one that cannot be sent is left out.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    fn into_response(self, id: &str) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        if let Some(content_type) = self.content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert("x-request-id", id);
+        }
+        for (name, value) in self.headers {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+/// Everything that answers over HTTP.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new().fallback(enter).with_state(app)
+}
+
+async fn enter(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
+    let began = Instant::now();
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(local, |ConnectInfo(peer)| *peer);
+    let (parts, body) = request.into_parts();
+    let id = request_id(&app, &parts.headers);
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let origin = Origin::read(&app.config, peer.ip(), authority, &parts.headers);
+    let answer = match arrive(body).await {
+        Ok(body) => {
+            let asked = Asked {
+                id: id.clone(),
+                method: parts.method.clone(),
+                uri: parts.uri.clone(),
+                headers: parts.headers,
+                body,
+            };
+            limited(&app, &origin, &asked).await
+        }
+        Err(problem) => api::refuse(&[problem]),
+    };
+    tracing::info!(
+        request_id = id,
+        method = %parts.method,
+        path = parts.uri.path(),
+        status = answer.status,
+        micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    answer.into_response(&id)
+}
+
+/// The caller's own request id, if it is a harmless one, or a new one.
+fn request_id(app: &App, headers: &HeaderMap) -> String {
+    let sent = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    let harmless = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    sent.filter(harmless).map_or_else(|| app.chance.id(), str::to_owned)
+}
+
+async fn arrive(body: Body) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(SLOWEST_BODY, Limited::new(body, LARGEST_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let detail = format!("The body is larger than {LARGEST_BODY} bytes.");
+            Err(Problem::new(413, "PAYLOAD_TOO_LARGE", "Payload too large", detail))
+        }
+        Ok(Err(_)) => Err(Problem::bad_request("The body broke off.")),
+        Err(_) => {
+            Err(Problem::new(408, "REQUEST_TIMEOUT", "Request timeout", "The body took too long to arrive."))
+        }
+    }
+}
+
+/// Counts the request, and answers it unless there were too many.
+async fn limited(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
+    let path = asked.uri.path();
+    let class = if path.starts_with("/api/") {
+        if matches!(asked.method, Method::GET | Method::HEAD) { Class::Read } else { Class::Write }
+    } else if path == "/oauth/token" {
+        Class::Token
+    } else {
+        return answer(app, origin, asked).await;
+    };
+    let Some(verdict) = count(app, origin.address, class, path) else {
+        return answer(app, origin, asked).await;
+    };
+    let answer = match verdict.retry_after {
+        None => answer(app, origin, asked).await,
+        Some(seconds) => {
+            let refused = if class == Class::Token { oauth::too_many() } else { api::refuse(&[too_many()]) };
+            refused.header(RETRY_AFTER, &seconds.to_string())
+        }
+    };
+    answer
+        .header(HeaderName::from_static("x-ratelimit-limit"), &verdict.limit.to_string())
+        .header(HeaderName::from_static("x-ratelimit-interval"), "60")
+        .header(HeaderName::from_static("x-ratelimit-remaining"), &verdict.remaining.to_string())
+}
+
+fn count(app: &App, address: IpAddr, class: Class, path: &str) -> Option<Verdict> {
+    let endpoint = path.split('/').nth(2).unwrap_or_default();
+    app.limiter.as_ref().map(|limiter| limiter.ask(address, class, endpoint, app.clock.now()))
+}
+
+fn too_many() -> Problem {
+    let detail = "Too many requests from this address: wait as Retry-After says.";
+    Problem::new(429, "TOO_MANY_REQUESTS", "Too many requests", detail)
+}
+
+/// By host, then by path. On a name that is none of ours, everything answers by its path.
+async fn answer(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
+    let path = asked.uri.path();
+    match path {
+        "/healthz" => return Answer::new(200, "text/plain; charset=utf-8", "alive\n"),
+        "/readyz" => return ready(app).await,
+        _ => {}
+    }
+    let at = |host: &Host| origin.host == *host || origin.host == Host::Any;
+    match path.strip_prefix("/api/") {
+        Some("public/schemas/organization_config") if at(&Host::Provisioning) => {
+            Answer::new(200, "application/schema+json", include_str!("../schemas/organization_config.json"))
+        }
+        Some(path) if at(&Host::Provisioning) => api::answer(app, asked, path).await,
+        None if at(&Host::Provisioning) && path == "/openapi.json" => {
+            Answer::new(200, "application/json", crate::openapi::text())
+        }
+        None if at(&Host::Auth) => oauth::answer(app, asked).await,
+        _ => api::refuse(&[Problem::not_found()]),
+    }
+}
+
+/// Whether requests that need the database would be answered. It was migrated before anything listened.
+async fn ready(app: &Arc<App>) -> Answer {
+    let asked = app.db.read(|tx| tx.rows(&Sql::text("select 1 from plans limit 1")).map(drop)).await;
+    let text = "text/plain; charset=utf-8";
+    match asked {
+        Ok(()) => Answer::new(200, text, "ready\n"),
+        Err(error) => {
+            tracing::error!("not ready: {error}");
+            Answer::new(503, text, "not ready: the database does not answer\n")
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Guildhall: organizations, members, roles and API credentials behind one API.
+//!
+//! The folders are the architecture: `resources` holds a file for each resource with everything that is
+//! true of it, `access` says who a caller is and what they see, `work` is how anything changes, `api`
+//! answers JSON:API requests, `oauth` gives tokens, `http` is the door. [`App`] ties them together.
+
+pub mod access;
+pub mod api;
+pub mod app;
+pub mod bearer;
+pub mod chance;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod hosts;
+pub mod http;
+pub mod invitations;
+pub mod keys;
+pub mod limits;
+pub mod oauth;
+pub mod openapi;
+pub mod outbox;
+pub mod plans;
+pub mod resources;
+pub mod schema;
+pub mod server;
+pub mod tls;
+pub mod work;
+
+pub use app::App;

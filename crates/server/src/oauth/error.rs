@@ -1,0 +1,99 @@
+//! The error objects of the Auth API (contract 3.5), with the members of RFC 6749 beside them.
+
+use super::MEDIA_TYPE;
+use crate::http::Answer;
+use serde_json::json;
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct OAuthError {
+    status: u16,
+    code: &'static str,
+    name: &'static str,
+    detail: String,
+}
+
+impl OAuthError {
+    fn new(status: u16, code: &'static str, name: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, name, detail: detail.into() }
+    }
+
+    fn bad_request(name: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(400, "BAD_REQUEST", name, detail)
+    }
+
+    /// Unknown or missing client, wrong or missing secret.
+    pub(super) fn invalid_client() -> Self {
+        let detail = "Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.";
+        Self::new(401, "UNAUTHORIZED", "invalid_client", detail)
+    }
+
+    /// A parameter that must be there.
+    pub(super) fn missing(name: &str) -> Self {
+        Self::bad_request("invalid_request", format!("Missing required parameter: {name}."))
+    }
+
+    /// A body that cannot be read.
+    pub(super) fn unreadable(detail: &str) -> Self {
+        Self::bad_request("invalid_request", detail)
+    }
+
+    /// A grant nobody can use.
+    pub(super) fn unsupported_grant_type() -> Self {
+        let detail = "The authorization grant type is not supported by the authorization server.";
+        Self::bad_request("unsupported_grant_type", detail)
+    }
+
+    /// A grant that is not for this kind of client.
+    pub(super) fn unauthorized_client() -> Self {
+        let detail = "The client is not authorized to perform this request using this method.";
+        Self::new(401, "UNAUTHORIZED", "unauthorized_client", detail)
+    }
+
+    /// A scope that cannot be given.
+    pub(super) fn invalid_scope() -> Self {
+        Self::bad_request("invalid_scope", "The requested scope is invalid, unknown, or malformed.")
+    }
+
+    /// Somebody else's token, or nobody's client.
+    pub(super) fn cannot_revoke() -> Self {
+        Self::new(403, "FORBIDDEN", "unauthorized_client", "You are not authorized to revoke this token")
+    }
+
+    /// Too many requests from one address.
+    pub(super) fn too_many() -> Self {
+        let detail = "Too many requests from this address: wait as Retry-After says.";
+        Self::new(429, "TOO_MANY_REQUESTS", "too_many_requests", detail)
+    }
+
+    /// A path that the Auth API does not have.
+    pub(super) fn not_found() -> Self {
+        Self::new(404, "NOT_FOUND", "invalid_request", "There is nothing at this path.")
+    }
+
+    /// A method that a path does not have.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(405, "METHOD_NOT_ALLOWED", "invalid_request", "This method is not allowed here.")
+    }
+
+    /// Something that is nobody's fault but ours.
+    pub(super) fn broken(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!("{error}");
+        Self::new(500, "INTERNAL_SERVER_ERROR", "server_error", "Internal Server Error")
+    }
+
+    /// The answer that says so.
+    pub(super) fn answer(&self) -> Answer {
+        let error = json!({
+            "title": self.name, "detail": self.detail, "code": self.code, "status": self.status, "meta": {},
+        });
+        let body = json!({ "errors": [error], "error": self.name, "error_description": self.detail });
+        Answer::new(self.status, MEDIA_TYPE, body.to_string())
+    }
+}
+
+impl From<guildhall_store::Error> for OAuthError {
+    fn from(error: guildhall_store::Error) -> Self {
+        Self::broken(&error)
+    }
+}

@@ -1,0 +1,68 @@
+//! The Auth API: tokens for applications, their end, and the keys that prove them.
+
+mod client;
+mod error;
+mod params;
+mod revoke;
+mod scope;
+mod token;
+
+use crate::App;
+use crate::http::{Answer, Asked};
+use error::OAuthError;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
+    CACHE_CONTROL,
+};
+use params::Params;
+use std::sync::Arc;
+
+/// The media type of its answers.
+const MEDIA_TYPE: &str = "application/json";
+
+/// Answers a request for the auth host.
+pub async fn answer(app: &Arc<App>, asked: &Asked) -> Answer {
+    let path = asked.uri.path();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (method, answer) = match path {
+        "/oauth/token" => ("POST", grant(app, asked).await),
+        "/oauth/revoke" => ("POST", revoke(app, asked).await),
+        "/.well-known/jwks.json" => ("GET", Ok(Answer::new(200, MEDIA_TYPE, app.keys.jwks().to_string()))),
+        _ => return OAuthError::not_found().answer(),
+    };
+    let method_fits = asked.method == method || (method == "GET" && asked.method == "HEAD");
+    let answer = if asked.method == "OPTIONS" {
+        Answer::empty(204)
+            .header(ACCESS_CONTROL_ALLOW_METHODS, method)
+            .header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept")
+    } else if method_fits {
+        answer.unwrap_or_else(|error| error.answer())
+    } else {
+        OAuthError::method_not_allowed().answer().header(ALLOW, method)
+    };
+    // Anybody's page may ask; no cookie means anything here.
+    answer.header(ACCESS_CONTROL_ALLOW_ORIGIN, "*").header(CACHE_CONTROL, "no-store")
+}
+
+/// The answer to somebody who asks too often.
+pub fn too_many() -> Answer {
+    OAuthError::too_many().answer()
+}
+
+async fn grant(app: &Arc<App>, asked: &Asked) -> Result<Answer, OAuthError> {
+    if asked.method != "POST" {
+        return Ok(Answer::empty(405));
+    }
+    let params = Params::read(asked)?;
+    let granted = token::grant(app, params).await?;
+    let body = serde_json::to_string(&granted).map_err(|error| OAuthError::broken(&error))?;
+    Ok(Answer::new(200, MEDIA_TYPE, body))
+}
+
+async fn revoke(app: &Arc<App>, asked: &Asked) -> Result<Answer, OAuthError> {
+    if asked.method != "POST" {
+        return Ok(Answer::empty(405));
+    }
+    revoke::revoke(app, Params::read(asked)?).await?;
+    Ok(Answer::new(200, MEDIA_TYPE, "{}"))
+}

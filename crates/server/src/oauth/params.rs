@@ -1,0 +1,72 @@
+//! The parameters of a request: JSON or a form, with the client in the body or in a Basic header.
+
+use super::error::OAuthError;
+use crate::http::Asked;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value as Json};
+use std::collections::HashMap;
+use url::form_urlencoded;
+
+/// Parameters by name. What nobody asks for is ignored, as clients send all sorts of things along.
+#[derive(Debug, Default)]
+pub(super) struct Params(HashMap<String, String>);
+
+impl Params {
+    /// Reads them.
+    pub(super) fn read(asked: &Asked) -> Result<Self, OAuthError> {
+        let content_type = asked.header("content-type").unwrap_or("application/json");
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let mut params = match essence.as_str() {
+            "application/x-www-form-urlencoded" => Self::form(&asked.body)?,
+            "application/json" | "application/vnd.api+json" => Self::json(&asked.body)?,
+            _ => return Err(OAuthError::unreadable("Send the parameters as JSON or as a form.")),
+        };
+        if let Some((id, secret)) = asked.authorization().and_then(basic) {
+            params.0.entry("client_id".to_owned()).or_insert(id);
+            params.0.entry("client_secret".to_owned()).or_insert(secret);
+        }
+        Ok(params)
+    }
+
+    fn form(body: &[u8]) -> Result<Self, OAuthError> {
+        let mut params = HashMap::new();
+        for (name, value) in form_urlencoded::parse(body) {
+            if params.insert(name.into_owned(), value.into_owned()).is_some() {
+                return Err(OAuthError::unreadable("A parameter was given more than once."));
+            }
+        }
+        Ok(Self(params))
+    }
+
+    fn json(body: &[u8]) -> Result<Self, OAuthError> {
+        let members: Map<String, Json> = serde_json::from_slice(body)
+            .map_err(|_| OAuthError::unreadable("The body is not a JSON object."))?;
+        let text = |value| match value {
+            Json::String(text) => Some(text),
+            Json::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        Ok(Self(members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()))
+    }
+
+    /// A parameter, unless it is missing or empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
+}
+
+/// `Basic <base64 of id:secret>`, both form-encoded (RFC 6749, 2.3.1).
+fn basic(authorization: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = authorization.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    let plain = |text: &str| {
+        let encoded = format!("_={text}");
+        form_urlencoded::parse(encoded.as_bytes()).next().map(|(_, value)| value.into_owned())
+    };
+    Some((plain(id)?, plain(secret)?))
+}

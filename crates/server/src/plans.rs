@@ -1,0 +1,61 @@
+//! Plans: what the operator lets a user and their organizations have.
+
+use crate::config::PlanSetting;
+use guildhall_jsonapi::{Error, Problem, Result};
+use guildhall_store::{Sql, Tx};
+use std::collections::BTreeMap;
+
+/// Writes the configured plans to the database, where rules and answers read them.
+pub fn store(tx: &mut Tx<'_>, plans: &BTreeMap<String, PlanSetting>) -> Result<(), guildhall_store::Error> {
+    for (name, plan) in plans {
+        tx.execute(&Sql::new(
+            "insert into plans (name, enterprise, organizations, memberships) values (?, ?, ?, ?)
+             on conflict (name) do update set enterprise = excluded.enterprise,
+             organizations = excluded.organizations, memberships = excluded.memberships",
+            [name.into(), plan.enterprise.into(), plan.organizations.into(), plan.memberships.into()],
+        ))?;
+    }
+    Ok(())
+}
+
+/// Whether an organization is Enterprise: its owner's plan says so.
+pub fn is_enterprise(tx: &mut Tx<'_>, organization: &str) -> Result<bool> {
+    let rows = tx.rows(&Sql::new(
+        "select p.enterprise from memberships m join users u on u.id = m.user_id join plans p on p.name = u.plan
+         where m.organization_id = ? and m.owner",
+        [organization.into()],
+    ))?;
+    Ok(rows.first().is_some_and(|row| row.flag(0)))
+}
+
+/// Refuses when an organization now has more memberships than its owner's plan allows. It is asked after
+/// the insert, in the same transaction, so that two at once cannot both be the last.
+pub fn check_memberships(tx: &mut Tx<'_>, organization: &str) -> Result<()> {
+    let rows = tx.rows(&Sql::new(
+        "select p.memberships, s.size from memberships m join users u on u.id = m.user_id
+         join plans p on p.name = u.plan
+         join sizes s on s.kind = 'memberships' and s.owner = m.organization_id
+         where m.organization_id = ? and m.owner",
+        [organization.into()],
+    ))?;
+    check(rows.first().and_then(|row| Some((row.maybe_int(0)?, row.int(1)))))
+}
+
+/// Refuses when a user now owns more organizations than the plan allows.
+pub fn check_organizations(tx: &mut Tx<'_>, user: &str) -> Result<()> {
+    let rows = tx.rows(&Sql::new(
+        "select p.organizations, (select count(*) from memberships m where m.user_id = u.id and m.owner)
+         from users u join plans p on p.name = u.plan where u.id = ?",
+        [user.into()],
+    ))?;
+    check(rows.first().and_then(|row| Some((row.maybe_int(0)?, row.int(1)))))
+}
+
+fn check(limit_and_count: Option<(i64, i64)>) -> Result<()> {
+    match limit_and_count {
+        Some((limit, count)) if count > limit => {
+            Err(Error::from(Problem::document("limit_reached", "plan limit reached").count(limit)))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,229 @@
+//! A person's place in an organization: invited by e-mail, then active.
+
+use super::access_scope::{self, SCOPES, TEST_ENABLED};
+use super::{Deed, Resource, Versions, application_memberships, roles, users};
+use crate::work::Work;
+use crate::{invitations, plans};
+use guildhall_jsonapi::spec::{Format, flag, many, one, one_of, text};
+use guildhall_jsonapi::{Action, Error, Input, Problem, Record, Result, Scope, Spec};
+use guildhall_store::Sql;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+static SPEC: Spec = Spec {
+    kind: "memberships",
+    singular: "membership",
+    about: "A person's place in an organization: invited by e-mail, then active.",
+    singleton: None,
+    sized_by: Some("organization_id"),
+    attributes: &[
+        text("user_email")
+            .required()
+            .fixed()
+            .format(Format::Email)
+            .folded("user_email_key")
+            .filter()
+            .doc("The invited address; later that of the user.")
+            .example("\"ada@example.com\""),
+        text("user_first_name")
+            .derived()
+            .doc("The user's first name; empty until there is a user.")
+            .example("\"Ada\""),
+        text("user_last_name")
+            .derived()
+            .doc("The user's last name; empty until there is a user.")
+            .example("\"Lovelace\""),
+        one_of("status", &["pending", "active"])
+            .derived()
+            .filter()
+            .sort()
+            .doc("`pending` until the invitation is accepted.")
+            .example("\"active\""),
+        flag("owner").derived().filter().doc("Whether this is the one owner.").example("false"),
+        flag("test_enabled")
+            .from(TEST_ENABLED)
+            .doc("Whether `access_scope` opens the test environment; sending it sets `access_scope`.")
+            .example("false"),
+        one_of("access_scope", SCOPES)
+            .nullable()
+            .filter()
+            .default("\"live_access\"")
+            .doc("Which environments the member's applications may be used in.")
+            .example("\"live_access\""),
+    ],
+    relationships: &[
+        one("organization", "organizations", "organization_id").required(),
+        one("role", "roles", "role_id").required().updatable(),
+        many("application_memberships", "application_memberships", "membership_id").optional().updatable(),
+        one("membership_profile", "membership_profiles", "membership_profile_id").optional().updatable(),
+        many("versions", "versions", "resource_id").typed_by("resource_type").unfiltered(),
+    ],
+    inner: &[text("user_email_key"), text("user_id")],
+};
+
+/// See the file.
+pub static MEMBERSHIPS: Resource = Resource {
+    spec: &SPEC,
+    versions: Versions::Changes,
+    sees: |caller| {
+        Scope::within("organization_id", caller.administered()).or("id", caller.plain_memberships())
+    },
+    create: Some(create),
+    update: Some(update),
+    delete: Some(delete),
+    actions: &[Deed {
+        name: "resend",
+        alias: None,
+        method: "POST",
+        takes: &[],
+        about: "Sends the invitation of a pending membership again; the old link ends.",
+        run: resend,
+    }],
+};
+
+#[derive(Deserialize)]
+struct New {
+    user_email: String,
+    organization: String,
+}
+
+#[derive(Deserialize)]
+struct Membership {
+    organization_id: String,
+    role_id: String,
+    user_id: Option<String>,
+    user_email: String,
+    owner: bool,
+    status: String,
+    access_scope: Option<String>,
+}
+
+fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
+    work.must_administer(input)?;
+    input.finish()?;
+    let new: New = input.parse()?;
+    work.check_organization(&SPEC, input, &new.organization)?;
+    let mut columns = input.columns();
+    access_scope::settle(input, None, &mut columns)?;
+    let user = users::by_email(work, &new.user_email)?;
+    columns.insert("status".to_owned(), json!(if user.is_some() { "active" } else { "pending" }));
+    columns.insert("owner".to_owned(), json!(false));
+    columns.extend(user.as_ref().map(of_user).unwrap_or_default());
+    let id = work.insert(&SPEC, columns)?;
+    application_memberships::attach(work, "membership_id", &id, input)?;
+    plans::check_memberships(work.tx, &new.organization)?;
+    if user.is_some() {
+        invitations::welcome(work, &new.organization, &new.user_email)?;
+    } else {
+        invitations::issue(work, &id, &new.organization, &new.user_email)?;
+    }
+    Ok(id)
+}
+
+fn update(work: &mut Work<'_, '_>, record: &Record, input: &Input) -> Result<()> {
+    let membership: Membership = record.parse()?;
+    work.caller()?.must_administer(&membership.organization_id)?;
+    input.finish()?;
+    work.check_organization(&SPEC, input, &membership.organization_id)?;
+    if membership.owner && input.one("role").is_some_and(|role| role != membership.role_id) {
+        let problem = Problem::relationship("role", "owner", "cannot be changed for the owner");
+        return Err(problem.into());
+    }
+    let mut columns = input.columns();
+    access_scope::settle(input, membership.access_scope.as_deref(), &mut columns)?;
+    work.update(record, columns)?;
+    application_memberships::attach(work, "membership_id", &record.id, input)
+}
+
+fn delete(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
+    let membership: Membership = record.parse()?;
+    let caller = work.caller()?;
+    if membership.user_id.as_deref() != Some(&caller.user) {
+        caller.must_administer(&membership.organization_id)?;
+    }
+    if membership.owner {
+        return Err(Problem::attribute("owner", "owner", "must be transferred first").into());
+    }
+    for attached in application_memberships::of(work, "membership_id", &record.id)? {
+        work.delete(&attached)?;
+    }
+    work.delete(record)
+}
+
+fn resend(work: &mut Work<'_, '_>, record: &Record, _: &Action) -> Result<()> {
+    let membership: Membership = record.parse()?;
+    work.caller()?.must_administer(&membership.organization_id)?;
+    if membership.status != "pending" {
+        return Err(Problem::inclusion("status", membership.status).into());
+    }
+    invitations::issue(work, &record.id, &membership.organization_id, &membership.user_email)
+}
+
+/// What a membership shows of its user.
+fn of_user(user: &Record) -> Map<String, Json> {
+    Map::from_iter([
+        ("user_id".to_owned(), json!(user.id)),
+        ("user_email".to_owned(), user.column("email").clone()),
+        ("user_first_name".to_owned(), user.column("first_name").clone()),
+        ("user_last_name".to_owned(), user.column("last_name").clone()),
+    ])
+}
+
+/// Adds the owner's membership of a new organization.
+pub fn add_owner(work: &mut Work<'_, '_>, organization: &str, role: &str, user: &str) -> Result<()> {
+    let user = Record::find(work.tx, users::USERS.spec, "id", user)?.pop().ok_or_else(Problem::not_found)?;
+    let mut columns = of_user(&user);
+    for (name, value) in [
+        ("user_email_key", user.column("email_key").clone()),
+        ("organization_id", json!(organization)),
+        ("role_id", json!(role)),
+        ("status", json!("active")),
+        ("owner", json!(true)),
+        ("access_scope", json!("live_access")),
+        ("metadata", json!({})),
+    ] {
+        columns.insert(name.to_owned(), value);
+    }
+    work.insert(&SPEC, columns).map(drop)
+}
+
+/// Makes the active member with this address the owner, with the Admin role.
+pub fn hand_over(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Result<()> {
+    let unknown = || Error::from(Problem::invalid("new_owner_email", email));
+    let rows = work.tx.rows(&Sql::new(
+        "select id, user_email_key, owner from memberships
+         where organization_id = ? and status = 'active' and (owner or user_email_key = ?)",
+        [organization.into(), email.to_lowercase().into()],
+    ))?;
+    let find = |owner| rows.iter().find(|row| row.flag(2) == owner).map(|row| row.text(0).to_owned());
+    let (old, new) = find(true).zip(find(false)).ok_or_else(unknown)?;
+    let admin = roles::admin(work, organization)?;
+    let record = |work: &mut Work<'_, '_>, id: &str| Record::find(work.tx, &SPEC, "id", id);
+    // The old one first: the database holds that there are never two.
+    for old in record(work, &old)? {
+        work.update(&old, Map::from_iter([("owner".to_owned(), json!(false))]))?;
+    }
+    for new in record(work, &new)? {
+        let columns = [("owner".to_owned(), json!(true)), ("role_id".to_owned(), json!(admin))];
+        work.update(&new, Map::from_iter(columns))?;
+        plans::check_organizations(work.tx, new.text("user_id"))?;
+    }
+    plans::check_memberships(work.tx, organization)
+}
+
+/// Activates every membership that waits for the address of a new user.
+pub fn activate(work: &mut Work<'_, '_>, user: &str, new: &users::New) -> Result<()> {
+    let key = new.email.to_lowercase();
+    let user = Record::find(work.tx, users::USERS.spec, "id", user)?.pop().ok_or_else(Problem::not_found)?;
+    let sql = "select id from memberships where user_email_key = ? and user_id is null";
+    let waiting = work.tx.rows(&Sql::new(sql, [key.into()]))?;
+    for row in waiting.iter() {
+        for membership in Record::find(work.tx, &SPEC, "id", row.text(0))? {
+            let mut columns = of_user(&user);
+            columns.insert("status".to_owned(), json!("active"));
+            work.update(&membership, columns)?;
+            invitations::retire(work, &membership.id)?;
+        }
+    }
+    Ok(())
+}

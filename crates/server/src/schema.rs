@@ -1,0 +1,7 @@
+//! The steps of the schema, in order. A step that has been released never changes.
+
+use guildhall_store::Migration;
+
+/// All steps.
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, title: "first", sql: include_str!("../../../migrations/0001_first.sql") }];

@@ -1,0 +1,140 @@
+//! Serving: the listeners, the letters, the housekeeping, and a quiet end.
+
+use crate::config::Config;
+use crate::{App, http, outbox, tls};
+use anyhow::{Context, Result};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use guildhall_store::Sql;
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How long requests that were accepted may take to end once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(20);
+/// How often the outbox is looked at when nobody says that there is something in it.
+const LOOK: Duration = Duration::from_secs(5);
+/// How often what has expired is cleared away.
+const SWEEP: Duration = Duration::from_mins(10);
+/// How long versions are shown, in milliseconds: a year.
+const VERSION_LIFE: i64 = 365 * 24 * 60 * 60 * 1000;
+
+/// Takes the data folder for this process: two servers on one folder would share their limits and letters.
+pub fn claim(config: &Config) -> Result<File> {
+    let file = config.data.join("serve.lock");
+    let lock = File::create(&file).with_context(|| format!("{} cannot be written", file.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!(
+                "another server already uses {}: stop it or name another folder with --data",
+                config.data.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", file.display()))
+        }
+    }
+}
+
+/// Serves until `stop` ends; answers what was accepted by then.
+pub async fn serve(app: Arc<App>, stop: impl Future<Output = ()>) -> Result<()> {
+    let handle = Handle::new();
+    let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let mut servers = JoinSet::new();
+    let plain = listen(app.config.listen, "--listen")?;
+    servers.spawn(axum_server::from_tcp(plain)?.handle(handle.clone()).serve(service.clone()));
+    if let Some(address) = app.config.tls_listen {
+        let rustls = RustlsConfig::from_config(tls::server_config(&app.config)?);
+        let secure = listen(address, "--tls-listen")?;
+        servers.spawn(axum_server::from_tcp_rustls(secure, rustls)?.handle(handle.clone()).serve(service));
+    }
+    let mut chores = JoinSet::new();
+    if app.config.dev {
+        chores.spawn(send_letters(app.clone()));
+    }
+    chores.spawn(sweep_all(app.clone()));
+    tracing::info!(listen = %app.config.listen, tls_listen = ?app.config.tls_listen, domain = app.config.domain, "serving");
+    tokio::select! {
+        () = stop => {}
+        ended = servers.join_next() => ended.context("nothing listens")???,
+    }
+    tracing::info!("stopping: answering what was accepted");
+    handle.graceful_shutdown(Some(GRACE));
+    while let Some(ended) = servers.join_next().await {
+        ended??;
+    }
+    chores.shutdown().await;
+    Ok(())
+}
+
+fn listen(address: SocketAddr, flag: &str) -> Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address)
+        .with_context(|| format!("{address} cannot be listened on: name another address with {flag}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Ends on the signals that ask a process to stop.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Writes letters into the data folder, where whoever tries the server out can read them.
+async fn send_letters(app: Arc<App>) {
+    let folder = app.config.data.join("mail");
+    loop {
+        match outbox::deliver(&app, &folder).await {
+            Ok(0) => {
+                // Woken by a write, or looking by itself for what a command queued.
+                drop(tokio::time::timeout(LOOK, app.letters.notified()).await);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!("letters could not be written: {error:#}");
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+}
+
+async fn sweep_all(app: Arc<App>) {
+    loop {
+        if let Err(error) = sweep(&app).await {
+            tracing::warn!("what expired could not be cleared away: {error}");
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Forgets revoked tokens that have ended by themselves, and stops showing versions after a year.
+pub async fn sweep(app: &App) -> Result<(), guildhall_store::Error> {
+    let now = app.clock.now();
+    app.db
+        .write(move |tx| {
+            tx.execute(&Sql::new("delete from revoked_tokens where expires_at < ?", [now.into()]))?;
+            let old = now - VERSION_LIFE;
+            tx.execute(&Sql::new(
+                "update sizes set size = size - coalesce((select count(*) from history h
+                 where h.organization_id = sizes.owner and h.published and h.created_at < ?), 0)
+                 where kind = 'versions' and owner in
+                 (select organization_id from history where published and created_at < ?)",
+                [old.into(), old.into()],
+            ))?;
+            tx.execute(&Sql::new(
+                "update history set published = false where published and created_at < ?",
+                [old.into()],
+            ))
+        })
+        .await
+        .map(drop)
+}

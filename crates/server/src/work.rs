@@ -1,0 +1,281 @@
+//! A unit of work: one transaction, one moment, one author; what changes, its history and its letters go
+//! with it or not at all.
+
+use crate::App;
+use crate::access::Caller;
+use crate::resources::{self, Versions};
+use guildhall_jsonapi::spec::{Kind, Source};
+use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Spec, timestamp};
+use guildhall_store::{Sql, Tx, Value};
+use serde_json::{Map, Value as Json, json};
+
+/// Who changes things.
+#[derive(Clone, Debug)]
+pub enum Author {
+    /// Somebody with a token, in a request.
+    Caller(Caller),
+    /// The operator, by a command.
+    Operator,
+}
+
+/// A unit of work that writes.
+pub struct Work<'a, 't> {
+    /// Its transaction.
+    pub tx: &'a mut Tx<'t>,
+    /// The installation.
+    pub app: &'a App,
+    /// The moment at which all of it happens, in milliseconds.
+    pub now: i64,
+    /// Who does it.
+    pub author: &'a Author,
+    /// The request it belongs to.
+    pub request: Option<&'a str>,
+}
+
+impl<'a> Work<'a, '_> {
+    /// The caller; an operator is none.
+    pub fn caller(&self) -> Result<&'a Caller> {
+        match self.author {
+            Author::Caller(caller) => Ok(caller),
+            Author::Operator => Err(Problem::forbidden().into()),
+        }
+    }
+
+    /// Lets only admins of the organization that a document names pass. A document that names none is
+    /// refused later, for that.
+    pub fn must_administer(&self, input: &Input) -> Result<()> {
+        match input.one("organization") {
+            Some(organization) => self.caller()?.must_administer(organization),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a record; answers its id.
+    pub fn insert(&mut self, spec: &'static Spec, columns: Map<String, Json>) -> Result<String> {
+        let id = self.app.chance.id();
+        self.insert_as(spec, &id, columns)?;
+        Ok(id)
+    }
+
+    /// Makes a record with an id of its own.
+    pub fn insert_as(&mut self, spec: &'static Spec, id: &str, mut columns: Map<String, Json>) -> Result<()> {
+        columns.insert("id".to_owned(), json!(id));
+        columns.insert("created_at".to_owned(), json!(self.now));
+        columns.insert("updated_at".to_owned(), json!(self.now));
+        let mut sql = Sql::text("insert into ");
+        sql.push(spec.kind).push(" (");
+        for (index, name) in columns.keys().enumerate() {
+            sql.push(if index == 0 { "" } else { ", " }).push(name);
+        }
+        sql.push(") values (").bind_all(columns.values().map(value)).push(")");
+        self.tx.execute(&sql).map_err(|error| refusal(spec, &columns, error))?;
+        self.resize(spec, &columns, 1)?;
+        let before = Map::new();
+        self.record_change(spec, id, "create", &before, &columns)
+    }
+
+    /// Changes a record; columns that stay as they are change nothing.
+    pub fn update(&mut self, record: &Record, columns: Map<String, Json>) -> Result<()> {
+        let spec = record.spec;
+        let mut after: Map<String, Json> =
+            columns.into_iter().filter(|(name, value)| record.column(name) != value).collect();
+        if after.is_empty() {
+            return Ok(());
+        }
+        let before: Map<String, Json> =
+            after.keys().map(|name| (name.clone(), record.column(name).clone())).collect();
+        after.insert("updated_at".to_owned(), json!(self.now));
+        let mut sql = Sql::text("update ");
+        sql.push(spec.kind).push(" set ");
+        for (index, (name, new)) in after.iter().enumerate() {
+            sql.push(if index == 0 { "" } else { ", " }).push(name).push(" = ").bind(value(new));
+        }
+        sql.push(" where id = ").bind(&record.id);
+        self.tx.execute(&sql).map_err(|error| refusal(spec, &after, error))?;
+        // The organization a record is in never changes, but its history needs it.
+        let organization = record.column("organization_id").clone();
+        after.insert("organization_id".to_owned(), organization.clone());
+        let mut before = before;
+        before.insert("organization_id".to_owned(), organization);
+        self.record_change(spec, &record.id, "update", &before, &after)
+    }
+
+    /// Deletes a record.
+    pub fn delete(&mut self, record: &Record) -> Result<()> {
+        let spec = record.spec;
+        let mut sql = Sql::text("delete from ");
+        sql.push(spec.kind).push(" where id = ").bind(&record.id);
+        self.tx.execute(&sql)?;
+        let before = record.columns().clone();
+        self.resize(spec, &before, -1)?;
+        self.record_change(spec, &record.id, "destroy", &before, &Map::new())
+    }
+
+    /// Finds what the related records of a document have in common with the organization: nothing, for the
+    /// odd ones, each of which is a problem.
+    pub fn check_organization(&mut self, spec: &Spec, input: &Input, organization: &str) -> Result<()> {
+        let mut problems = Vec::new();
+        for relationship in
+            spec.relationships.iter().filter(|relationship| relationship.name != "organization")
+        {
+            let ids = input.ids(relationship.name);
+            if ids.is_empty() {
+                continue;
+            }
+            let mut sql = Sql::text("select count(*) from ");
+            sql.push(relationship.kind)
+                .push(" where id in (")
+                .bind_all(ids)
+                .push(") and organization_id <> ");
+            sql.bind(organization);
+            if self.tx.rows(&sql)?.first().is_some_and(|row| row.int(0) > 0) {
+                problems.push(Problem::relationship(relationship.name, "invalid", "is invalid"));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::Refused(problems)) }
+    }
+
+    /// One column of one record, for rules.
+    pub fn text(&mut self, table: &str, id: &str, column: &str) -> Result<Option<String>> {
+        let mut sql = Sql::text("select ");
+        sql.push(column).push(" from ").push(table).push(" where id = ").bind(id);
+        let rows = self.tx.rows(&sql)?;
+        Ok(rows.first().and_then(|row| row.maybe_text(0)).map(str::to_owned))
+    }
+
+    fn resize(&mut self, spec: &Spec, columns: &Map<String, Json>, by: i64) -> Result<()> {
+        let Some(owner) = spec.sized_by.and_then(|column| columns.get(column)).and_then(Json::as_str) else {
+            return Ok(());
+        };
+        self.count(spec.kind, owner, by)
+    }
+
+    fn count(&mut self, kind: &str, owner: &str, by: i64) -> Result<()> {
+        self.tx.execute(&Sql::new(
+            "insert into sizes (kind, owner, size) values (?, ?, ?)
+             on conflict (kind, owner) do update set size = sizes.size + excluded.size",
+            [kind.into(), owner.into(), by.into()],
+        ))?;
+        Ok(())
+    }
+
+    /// Writes the row of history that every change leaves.
+    pub fn record_change(
+        &mut self,
+        spec: &'static Spec,
+        id: &str,
+        event: &str,
+        before: &Map<String, Json>,
+        after: &Map<String, Json>,
+    ) -> Result<()> {
+        let own = (spec.kind == "organizations").then_some(id);
+        let owner = |columns: &Map<String, Json>| {
+            columns.get("organization_id").and_then(Json::as_str).map(str::to_owned)
+        };
+        let organization = own.map(str::to_owned).or_else(|| owner(after)).or_else(|| owner(before));
+        let versions = resources::get(spec.kind).map_or(Versions::None, |resource| resource.versions);
+        let published = match versions {
+            Versions::None => false,
+            Versions::Changes => event != "create",
+            Versions::All => true,
+        };
+        let (who, origin) = match self.author {
+            Author::Caller(caller) => {
+                let application = &caller.application;
+                let application =
+                    json!({ "id": application.id, "kind": application.kind, "public": application.public });
+                (json!({ "application": application, "user": { "id": caller.user } }), "api")
+            }
+            Author::Operator => (json!({}), "command"),
+        };
+        self.tx.execute(&Sql::new(
+            "insert into history (id, organization_id, resource_type, resource_id, event, changes, who, origin,
+             request_id, published, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                self.app.chance.id().into(),
+                organization.as_deref().into(),
+                spec.kind.into(),
+                id.into(),
+                event.into(),
+                changes(spec, event, before, after).to_string().into(),
+                who.to_string().into(),
+                origin.into(),
+                self.request.into(),
+                published.into(),
+                self.now.into(),
+            ],
+        ))?;
+        match organization {
+            Some(organization) if published => self.count("versions", &organization, 1),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A JSON value as the database stores it.
+fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => Value::Flag(*flag),
+        Json::Number(number) => number.as_i64().map_or_else(|| number.to_string().into(), Value::Int),
+        Json::String(text) => Value::Text(text.clone()),
+        object => Value::Text(object.to_string()),
+    }
+}
+
+/// What a constraint refused, in the words of the document.
+fn refusal(spec: &Spec, columns: &Map<String, Json>, error: guildhall_store::Error) -> Error {
+    let guildhall_store::Error::Unique { table, attribute } = &error else {
+        return error.into();
+    };
+    if table != spec.kind {
+        return Problem::not_unique().into();
+    }
+    let related = spec.relationships.iter().find(|relationship| relationship.column == attribute);
+    match (spec.attribute(attribute), related) {
+        (Some(attribute), _) => {
+            let sent = columns.get(attribute.name).and_then(Json::as_str).unwrap_or_default();
+            Problem::taken(attribute.name, sent).into()
+        }
+        (None, Some(relationship)) => {
+            Problem::relationship(relationship.name, "taken", "has already been taken").into()
+        }
+        (None, None) => Problem::not_unique().into(),
+    }
+}
+
+/// What changed, as `{name: [before, after]}`: attributes and the ids of relationships as they are, and what
+/// no document shows without its value.
+fn changes(spec: &Spec, event: &str, before: &Map<String, Json>, after: &Map<String, Json>) -> Json {
+    let mut changes = Map::new();
+    let names = if event == "destroy" { before.keys() } else { after.keys() };
+    for name in names {
+        if matches!(name.as_str(), "id" | "created_at" | "updated_at") || name.ends_with("_key") {
+            continue;
+        }
+        let old = before.get(name).unwrap_or(&Json::Null);
+        let new = after.get(name).unwrap_or(&Json::Null);
+        if old == new {
+            continue;
+        }
+        let shown = match spec.attribute(name) {
+            Some(attribute) if attribute.kind == Kind::Secret || attribute.source != Source::Column => None,
+            Some(attribute) if attribute.kind == Kind::Time => Some(json!([moment(old), moment(new)])),
+            Some(_) => Some(json!([old, new])),
+            None if spec
+                .relationships
+                .iter()
+                .any(|relationship| !relationship.many && relationship.column == name) =>
+            {
+                Some(json!([old, new]))
+            }
+            None => None,
+        };
+        changes.insert(name.clone(), shown.unwrap_or_else(|| json!(["[hidden]", "[hidden]"])));
+    }
+    Json::Object(changes)
+}
+
+fn moment(value: &Json) -> Json {
+    value.as_i64().map_or(Json::Null, |millis| json!(timestamp(millis)))
+}

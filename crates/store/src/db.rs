@@ -1,0 +1,115 @@
+//! A database that runs units of work, each in one transaction on a thread of its own.
+
+use crate::{Error, Result, Rows, Sql, sqlite};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tokio::sync::oneshot;
+
+/// A database. Cheap to clone; the last clone closes it.
+///
+/// A unit of work is a plain function over a [`Tx`]: nothing in it can wait for a network, it is all
+/// or nothing, and its answer comes only once the database has flushed it to disk.
+#[derive(Clone)]
+pub struct Db {
+    queues: sqlite::Queues,
+}
+
+/// A unit on its way to a database thread.
+pub(crate) type Job = Box<dyn FnMut(&mut Tx<'_>) -> Finished + Send>;
+
+/// A unit that has run but is not answered yet.
+pub(crate) struct Finished {
+    /// Whether what the unit wrote is to stay.
+    pub(crate) keep: bool,
+    /// Answers the caller, with the fate of the commit.
+    pub(crate) answer: Box<dyn FnOnce(Result<()>) + Send>,
+}
+
+impl Db {
+    pub(crate) fn new(queues: sqlite::Queues) -> Self {
+        Self { queues }
+    }
+
+    /// Runs a unit that only reads, on one snapshot.
+    pub async fn read<T, E>(
+        &self,
+        unit: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let mut unit = Some(unit);
+        let (job, answer) = job(move |tx| unit.take().map_or_else(|| Err(gone().into()), |unit| unit(tx)));
+        self.queues.read(job);
+        answer.await.unwrap_or_else(|_| Err(gone().into()))
+    }
+
+    /// Runs a unit that writes. What it answers is on disk. A unit may be run again when the engine
+    /// asks for it, so it must have no effect outside its transaction.
+    pub async fn write<T, E>(
+        &self,
+        unit: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (job, answer) = job(unit);
+        self.queues.write(job);
+        answer.await.unwrap_or_else(|_| Err(gone().into()))
+    }
+}
+
+fn job<T, E>(
+    mut unit: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+) -> (Job, oneshot::Receiver<Result<T, E>>)
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let mut reply = Some(reply);
+    let job = Box::new(move |tx: &mut Tx<'_>| {
+        // A panic in one unit must neither take the thread nor its neighbours in the same commit.
+        let result = catch_unwind(AssertUnwindSafe(|| unit(tx)))
+            .unwrap_or_else(|_| Err(Error::Other("a unit of work panicked".to_owned()).into()));
+        let reply = reply.take();
+        Finished {
+            keep: result.is_ok(),
+            answer: Box::new(move |committed| {
+                let result = match committed {
+                    Ok(()) => result,
+                    Err(error) => result.and(Err(error.into())),
+                };
+                // A caller that hung up has nobody to tell.
+                drop(reply.map(|reply| reply.send(result)));
+            }),
+        }
+    });
+    (job, answer)
+}
+
+fn gone() -> Error {
+    Error::Other("the database is closed".to_owned())
+}
+
+/// One transaction.
+pub struct Tx<'a> {
+    engine: sqlite::Statements<'a>,
+}
+
+impl<'a> Tx<'a> {
+    pub(crate) fn new(engine: sqlite::Statements<'a>) -> Self {
+        Self { engine }
+    }
+
+    /// All rows of a query.
+    pub fn rows(&mut self, sql: &Sql) -> Result<Rows> {
+        self.engine.rows(sql)
+    }
+
+    /// Runs a statement; answers how many rows it touched.
+    pub fn execute(&mut self, sql: &Sql) -> Result<usize> {
+        self.engine.execute(sql)
+    }
+}

@@ -1,0 +1,37 @@
+//! What a database can refuse, in the few kinds a caller can act on.
+
+/// The result of a statement or of a whole unit of work.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the database refused.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// A unique constraint said no. By house rule the last column of such a constraint names the
+    /// attribute, so `unique (organization_id, user_email_key)` is about `user_email`.
+    #[error("{table}.{attribute} is taken")]
+    Unique {
+        /// The table whose constraint refused.
+        table: String,
+        /// The attribute the constraint is about.
+        attribute: String,
+    },
+    /// A row points at something that is not there, or something still points at a row.
+    #[error("a foreign key refused")]
+    ForeignKey,
+    /// The database could not be had in time; the same unit may pass when tried again.
+    #[error("the database is busy")]
+    Busy,
+    /// The database was written by a newer program.
+    #[error(
+        "the database is at version {found}, newer than this program, which knows {known}: start the newer program"
+    )]
+    Newer {
+        /// The version the database is at.
+        found: u32,
+        /// The newest version this program knows.
+        known: u32,
+    },
+    /// Anything else: a broken disk, a statement that does not compile, a bug.
+    #[error("{0}")]
+    Other(String),
+}

@@ -1,0 +1,94 @@
+//! SQL text and its arguments, written together so that they cannot drift apart.
+
+use crate::Value;
+
+/// A statement: text with one `?` for each argument, in order.
+///
+/// The text is the same for every engine. A `?` stands for an argument and nothing else, so a
+/// statement can be built from parts without renumbering.
+#[derive(Clone, Debug, Default)]
+pub struct Sql {
+    text: String,
+    args: Vec<Value>,
+}
+
+impl Sql {
+    /// A statement of fixed text, with its arguments.
+    ///
+    /// # Panics
+    /// When text and arguments do not match: that is a mistake in the program, found by its first test.
+    pub fn new<const N: usize>(text: &str, args: [Value; N]) -> Self {
+        assert_eq!(text.matches('?').count(), N, "one argument for each ? of: {text}");
+        Self { text: text.to_owned(), args: args.into() }
+    }
+
+    /// Text without arguments.
+    pub fn text(text: &str) -> Self {
+        Self::new(text, [])
+    }
+
+    /// Adds text without arguments.
+    pub fn push(&mut self, text: &str) -> &mut Self {
+        debug_assert!(!text.contains('?'), "bind arguments, do not write them: {text}");
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds an argument.
+    pub fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.text.push('?');
+        self.args.push(value.into());
+        self
+    }
+
+    /// Adds arguments separated by commas, as in `in (…)`; without any, a null, which nothing equals.
+    pub fn bind_all<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
+        let mut none = true;
+        for value in values {
+            if !none {
+                self.text.push_str(", ");
+            }
+            none = false;
+            self.bind(value);
+        }
+        if none {
+            self.text.push_str("null");
+        }
+        self
+    }
+
+    /// Adds another statement's text and arguments.
+    pub fn append(&mut self, other: &Sql) -> &mut Self {
+        self.text.push_str(&other.text);
+        self.args.extend(other.args.iter().cloned());
+        self
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn args(&self) -> &[Value] {
+        &self.args
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_join_without_renumbering() {
+        let mut sql = Sql::new("select 1 where a = ?", ["x".into()]);
+        sql.push(" and b in (").bind_all([1_i64, 2]).push(")").append(&Sql::new(" and c = ?", [true.into()]));
+        assert_eq!(sql.as_str(), "select 1 where a = ? and b in (?, ?) and c = ?");
+        assert_eq!(sql.args(), ["x".into(), Value::Int(1), Value::Int(2), Value::Flag(true)]);
+    }
+
+    #[test]
+    fn an_empty_list_matches_nothing() {
+        let mut sql = Sql::text("a in (");
+        sql.bind_all(Vec::<String>::new()).push(")");
+        assert_eq!(sql.as_str(), "a in (null)");
+    }
+}

@@ -1,0 +1,265 @@
+//! SQLite: a file in WAL mode, one writer thread that shares a flush among waiting units, reader threads.
+
+use crate::db::{Finished, Job};
+use crate::{Db, Error, Migration, Result, Rows, Sql, Tx, Value, migrate};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
+use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How many waiting units share one flush at most: enough to hide the flush, few enough that none waits long.
+const UNITS_A_COMMIT: usize = 64;
+
+/// How long to wait for a command that writes to the same file.
+const BUSY: Duration = Duration::from_secs(15);
+
+/// Where the file is and how it is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database file; made when it is not there.
+    pub file: PathBuf,
+    /// How many threads read.
+    pub readers: usize,
+    /// Whether a commit waits for the disk. Only a throw-away database may say no.
+    pub durable: bool,
+}
+
+impl Options {
+    /// Opens the file, brings its schema up to date and starts the threads.
+    pub fn open(&self, migrations: &[Migration]) -> Result<Db> {
+        let mut writer = connect(&self.file, self.durable)?;
+        migrate::apply(&mut writer, migrations)?;
+        let (write, jobs) = unbounded();
+        spawn("writer", move || write_all(&writer, &jobs))?;
+        let (read, jobs) = unbounded::<Job>();
+        for _ in 0..self.readers.max(1) {
+            let reader = connect(&self.file, self.durable)?;
+            reader.pragma_update(None, "query_only", true).map_err(words)?;
+            let jobs = jobs.clone();
+            spawn("reader", move || read_all(&reader, &jobs))?;
+        }
+        Ok(Db::new(Queues { read, write }))
+    }
+}
+
+fn connect(file: &Path, durable: bool) -> Result<Connection> {
+    let connection =
+        Connection::open(file).map_err(|error| Error::Other(format!("{}: {error}", file.display())))?;
+    connection.busy_timeout(BUSY).map_err(words)?;
+    connection.set_prepared_statement_cache_capacity(512);
+    for (name, value) in [
+        ("journal_mode", "wal"),
+        ("synchronous", if durable { "full" } else { "off" }),
+        ("foreign_keys", "on"),
+        ("cache_size", "-16000"),
+        ("mmap_size", "268435456"),
+        ("temp_store", "memory"),
+    ] {
+        connection.pragma_update(None, name, value).map_err(words)?;
+    }
+    // SQLite's own `lower` knows ASCII only; the other engine's knows every letter.
+    connection
+        .create_scalar_function(
+            "lower",
+            1,
+            FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_UTF8,
+            |context| Ok(context.get_raw(0).as_str_or_null()?.map(str::to_lowercase)),
+        )
+        .map_err(words)?;
+    connection
+        .create_scalar_function(
+            "json_contains",
+            2,
+            FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_UTF8,
+            |context| {
+                let whole = context.get_raw(0).as_str_or_null()?;
+                let part = context.get_raw(1).as_str_or_null()?;
+                Ok(whole.zip(part).map(|(whole, part)| contains_text(whole, part)))
+            },
+        )
+        .map_err(words)?;
+    Ok(connection)
+}
+
+/// Whether one JSON text contains another, as the other engine's `@>` has it.
+fn contains_text(whole: &str, part: &str) -> bool {
+    match (serde_json::from_str(whole), serde_json::from_str(part)) {
+        (Ok(whole), Ok(part)) => contains(&whole, &part),
+        _ => false,
+    }
+}
+
+fn contains(whole: &Json, part: &Json) -> bool {
+    match (whole, part) {
+        (Json::Object(whole), Json::Object(part)) => {
+            part.iter().all(|(name, part)| whole.get(name).is_some_and(|whole| contains(whole, part)))
+        }
+        (Json::Array(whole), Json::Array(part)) => {
+            part.iter().all(|part| whole.iter().any(|whole| contains(whole, part)))
+        }
+        (Json::Number(whole), Json::Number(part)) => whole.as_f64() == part.as_f64(),
+        _ => whole == part,
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    std::thread::Builder::new()
+        .name(format!("sqlite-{name}"))
+        .spawn(run)
+        .map(drop)
+        .map_err(|error| Error::Other(format!("no thread for the database: {error}")))
+}
+
+/// The ways to the threads. They end when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Queues {
+    read: Sender<Job>,
+    write: Sender<Job>,
+}
+
+impl Queues {
+    pub(crate) fn read(&self, job: Job) {
+        // Refused only when the threads are gone; dropping the job tells the caller.
+        drop(self.read.send(job));
+    }
+
+    pub(crate) fn write(&self, job: Job) {
+        drop(self.write.send(job));
+    }
+}
+
+fn read_all(connection: &Connection, jobs: &Receiver<Job>) {
+    for mut job in jobs {
+        let begun = control(connection, "begin");
+        let finished = job(&mut Tx::new(Statements { connection }));
+        let ended = begun.and_then(|()| control(connection, "rollback"));
+        (finished.answer)(ended);
+    }
+}
+
+/// Runs the units that wait, each in its own savepoint, and commits them together.
+fn write_all(connection: &Connection, jobs: &Receiver<Job>) {
+    for first in jobs {
+        let mut finished = Vec::new();
+        let mut result = control(connection, "begin immediate");
+        let mut next = Some(first);
+        while let Some(mut job) = next.take() {
+            if result.is_ok() {
+                result = write_one(connection, &mut job, &mut finished);
+            } else {
+                // The transaction is gone: dropping the job tells its caller that nothing was written.
+                drop(job);
+            }
+            if finished.len() < UNITS_A_COMMIT && result.is_ok() {
+                next = jobs.try_recv().ok();
+            }
+        }
+        let result = result.and_then(|()| control(connection, "commit"));
+        if result.is_err() && !connection.is_autocommit() {
+            drop(control(connection, "rollback"));
+        }
+        for Finished { answer, .. } in finished {
+            answer(result.clone());
+        }
+    }
+}
+
+fn write_one(connection: &Connection, job: &mut Job, finished: &mut Vec<Finished>) -> Result<()> {
+    control(connection, "savepoint unit")?;
+    let unit = job(&mut Tx::new(Statements { connection }));
+    let keep = unit.keep;
+    finished.push(unit);
+    // A full disk or a broken one makes SQLite roll back the whole transaction by itself.
+    if connection.is_autocommit() {
+        return Err(Error::Other("the database took the transaction back".to_owned()));
+    }
+    if !keep {
+        control(connection, "rollback to unit")?;
+    }
+    control(connection, "release unit")
+}
+
+fn control(connection: &Connection, sql: &str) -> Result<()> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(words)
+}
+
+/// Statements of one transaction.
+pub(crate) struct Statements<'a> {
+    connection: &'a Connection,
+}
+
+impl Statements<'_> {
+    pub(crate) fn rows(&mut self, sql: &Sql) -> Result<Rows> {
+        let mut statement = self.prepare(sql)?;
+        let width = statement.column_count();
+        let mut rows = Rows::new(width);
+        let mut found = statement.raw_query();
+        while let Some(row) = found.next().map_err(words)? {
+            for column in 0..width {
+                match row.get_ref(column).map_err(words)? {
+                    ValueRef::Integer(number) => rows.push_int(number),
+                    ValueRef::Text(text) => {
+                        rows.push_text(
+                            std::str::from_utf8(text).map_err(|error| Error::Other(error.to_string()))?,
+                        );
+                    }
+                    ValueRef::Null => rows.push_null(),
+                    other => return Err(Error::Other(format!("a {} in the database", other.data_type()))),
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    pub(crate) fn execute(&mut self, sql: &Sql) -> Result<usize> {
+        self.prepare(sql)?.raw_execute().map_err(words)
+    }
+
+    fn prepare(&self, sql: &Sql) -> Result<CachedStatement<'_>> {
+        let mut statement = self.connection.prepare_cached(sql.as_str()).map_err(words)?;
+        for (index, value) in sql.args().iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, value).map_err(words)?;
+        }
+        Ok(statement)
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
+            Self::Flag(flag) => ToSqlOutput::Borrowed(ValueRef::Integer(i64::from(*flag))),
+        })
+    }
+}
+
+/// SQLite's refusals in the words of this crate.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn words(error: rusqlite::Error) -> Error {
+    let rusqlite::Error::SqliteFailure(code, message) = &error else {
+        return Error::Other(error.to_string());
+    };
+    match (code.code, code.extended_code) {
+        (_, rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => {
+            unique(message.as_deref().unwrap_or_default())
+        }
+        (_, rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => Error::ForeignKey,
+        (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Error::Busy,
+        _ => Error::Other(error.to_string()),
+    }
+}
+
+/// `UNIQUE constraint failed: t.a, t.b_key` is about attribute `b` of `t`.
+fn unique(message: &str) -> Error {
+    let last = message.rsplit([' ', ',']).next().unwrap_or_default();
+    let (table, column) = last.split_once('.').unwrap_or((last, ""));
+    Error::Unique {
+        table: table.to_owned(),
+        attribute: column.strip_suffix("_key").unwrap_or(column).to_owned(),
+    }
+}
