@@ -55,6 +55,11 @@ impl Catalog {
                 if !names.insert(attribute.name) {
                     mistakes.push(format!("{at} is declared twice"));
                 }
+                if let Some((rest, _)) = predicate::split(attribute.name)
+                    && spec.attribute(rest).is_some()
+                {
+                    mistakes.push(format!("{at} reads like a filter on {rest}"));
+                }
                 mistakes.extend(attribute_mistakes(attribute).into_iter().map(|what| format!("{at} {what}")));
             }
             for relationship in spec.relationships {
@@ -91,7 +96,6 @@ fn attribute_mistakes(attribute: &Attribute) -> Vec<&'static str> {
             "is a trigger without its _",
         ),
         (attribute.source == Source::Trigger && !sent, "is a trigger that nobody can send"),
-        (predicate::ends_in_matcher(attribute.name), "ends like a filter predicate"),
     ] {
         if wrong {
             mistakes.push(what);

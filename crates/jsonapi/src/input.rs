@@ -42,6 +42,7 @@ impl Verb {
 pub struct Input {
     spec: &'static Spec,
     verb: Verb,
+    id: Option<String>,
     attributes: Map<String, Json>,
     ones: BTreeMap<&'static str, Option<String>>,
     manys: BTreeMap<&'static str, Vec<String>>,
@@ -55,6 +56,7 @@ impl Input {
         let mut input = Self {
             spec,
             verb,
+            id: data.get("id").and_then(Json::as_str).map(str::to_owned),
             attributes: Map::new(),
             ones: BTreeMap::new(),
             manys: BTreeMap::new(),
@@ -153,6 +155,14 @@ impl Input {
             if required && !self.ones.contains_key(relationship.name) {
                 self.problems.push(Problem::blank_relationship(relationship.name));
             }
+        }
+    }
+
+    /// Refuses a document that names another record than the one it changes.
+    pub fn names(&self, id: &str) -> Result<()> {
+        match &self.id {
+            Some(sent) if sent != id => Err(Problem::key_not_in_url(sent).into()),
+            _ => Ok(()),
         }
     }
 
@@ -318,6 +328,8 @@ fn identity(spec: &Spec, verb: Verb, id: Option<&str>, data: &Map<String, Json>)
     match (verb, data.get("id"), id) {
         (Verb::Create, Some(_), _) => problems.push(Problem::param_not_allowed("id")),
         (Verb::Update, Some(Json::String(sent)), Some(id)) if sent == id => {}
+        // Whose it is, only the token knows: see `Input::names`.
+        (Verb::Update, Some(Json::String(_)), None) => {}
         (Verb::Update, Some(Json::String(sent)), _) => problems.push(Problem::key_not_in_url(sent)),
         (Verb::Update, Some(_), _) => problems.push(Problem::invalid_data_format()),
         (Verb::Update, None, Some(_)) if spec.singleton.is_none() => {

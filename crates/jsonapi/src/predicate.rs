@@ -136,11 +136,6 @@ pub(crate) fn split(name: &str) -> Option<(&str, Matcher)> {
         .max_by_key(|(_, matcher)| matcher.name.len())
 }
 
-/// Whether an attribute of this name could be taken for a filter.
-pub(crate) fn ends_in_matcher(name: &str) -> bool {
-    split(name).is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

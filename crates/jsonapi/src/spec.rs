@@ -102,6 +102,8 @@ pub struct Attribute {
     pub create: Sent,
     /// Whether it is sent on update.
     pub update: Sent,
+    /// Whether the description asks for it at creation although there is a default.
+    pub expected: bool,
     /// Whether an empty text is refused.
     pub filled: bool,
     /// Whether it may be null.
@@ -130,6 +132,7 @@ const fn attribute(name: &'static str, kind: Kind) -> Attribute {
         within: None,
         create: Sent::Optional,
         update: Sent::Optional,
+        expected: false,
         filled: false,
         nullable: false,
         filter: false,
@@ -197,6 +200,12 @@ impl Attribute {
     #[must_use]
     pub const fn required(self) -> Self {
         Self { create: Sent::Required, filled: true, ..self }
+    }
+
+    /// The description asks for it at creation; a creation without it gets the default all the same.
+    #[must_use]
+    pub const fn expected(self) -> Self {
+        Self { expected: true, ..self }
     }
 
     /// It can never be empty.

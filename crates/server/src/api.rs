@@ -192,6 +192,7 @@ fn change_one(
         }
         (Change::Update(input), Some(record)) => {
             let update = resource.update.ok_or_else(Problem::not_found)?;
+            input.names(&record.id)?;
             let mut input = input.clone();
             input.references(work.tx, reader)?;
             update(work, &record, &input)?;

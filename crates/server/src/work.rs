@@ -159,8 +159,14 @@ impl<'a> Work<'a, '_> {
         Ok(())
     }
 
-    /// Writes the row of history that every change leaves.
-    pub fn record_change(
+    /// Writes the row of history of something that was done to a record without changing it.
+    pub fn record_deed(&mut self, record: &Record, deed: &str) -> Result<()> {
+        let columns =
+            Map::from_iter([("organization_id".to_owned(), record.column("organization_id").clone())]);
+        self.record_change(record.spec, &record.id, deed, &columns, &columns)
+    }
+
+    fn record_change(
         &mut self,
         spec: &'static Spec,
         id: &str,
@@ -176,8 +182,8 @@ impl<'a> Work<'a, '_> {
         let versions = resources::get(spec.kind).map_or(Versions::None, |resource| resource.versions);
         let published = match versions {
             Versions::None => false,
-            Versions::Changes => event != "create",
-            Versions::All => true,
+            Versions::Changes => matches!(event, "update" | "destroy"),
+            Versions::All => matches!(event, "create" | "update" | "destroy"),
         };
         let (who, origin) = match self.author {
             Author::Caller(caller) => {

@@ -61,7 +61,7 @@ pub fn document(catalog: &Catalog, info: &Json, server: &str, resources: &[Descr
 }
 
 fn body(schema: &str, required: bool) -> Json {
-    json!({ "required": required, "content": content(json!({ "$ref": format!("#/components/schemas/{schema}") })) })
+    json!({ "required": required, "content": content(&json!({ "$ref": format!("#/components/schemas/{schema}") })) })
 }
 
 fn content(schema: &Json) -> Json {

@@ -163,7 +163,7 @@ fn sent(
         attributes.insert(attribute.name.to_owned(), attribute_schema(attribute, attribute.nullable));
     }
     let needed: Vec<&str> = taken()
-        .filter(|attribute| of_attribute(attribute) == Sent::Required && !with_id)
+        .filter(|attribute| (of_attribute(attribute) == Sent::Required || attribute.expected) && !with_id)
         .map(|attribute| attribute.name)
         .collect();
     let mut data = json!({
@@ -286,7 +286,7 @@ fn attribute_schema(attribute: &Attribute, nullable: bool) -> Json {
 
 fn text_format(format: Format) -> Option<&'static str> {
     match format {
-        Format::Email => Some("email"),
+        Format::Email => Some("idn-email"),
         Format::Url => Some("uri"),
         Format::Plain | Format::Color | Format::TimeZone | Format::Domains => None,
     }

@@ -7,7 +7,7 @@ use crate::config::{Config, LogForm};
 use crate::server;
 use crate::tls::DEV_CA;
 use anyhow::Result;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use tracing_subscriber::EnvFilter;
 
 /// Serves until the process is told to stop.
@@ -27,7 +27,10 @@ pub(super) async fn serve(config: Config) -> Result<()> {
 fn log_to_stdout(form: LogForm) {
     let filter = EnvFilter::try_from_env("GUILDHALL_LOG_FILTER")
         .unwrap_or_else(|_| EnvFilter::new("info,rustls=error"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stdout().is_terminal());
     match form {
         LogForm::Text => builder.compact().init(),
         LogForm::Json => builder.json().flatten_event(true).init(),

@@ -22,6 +22,7 @@ static SPEC: Spec = Spec {
         one_of("access_scope", SCOPES)
             .filter()
             .default("\"live_access\"")
+            .expected()
             .doc(
                 "Which environments its members' applications may be used in; it beats the membership's own.",
             )

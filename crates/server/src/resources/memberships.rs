@@ -156,7 +156,8 @@ fn resend(work: &mut Work<'_, '_>, record: &Record, _: &Action) -> Result<()> {
     if membership.status != "pending" {
         return Err(Problem::inclusion("status", membership.status).into());
     }
-    invitations::issue(work, &record.id, &membership.organization_id, &membership.user_email)
+    invitations::issue(work, &record.id, &membership.organization_id, &membership.user_email)?;
+    work.record_deed(record, "resend")
 }
 
 /// What a membership shows of its user.

@@ -161,9 +161,7 @@ pub fn rotate_secret(work: &mut Work<'_, '_>, user: &Record) -> Result<Applicati
         .tx
         .rows(&Sql::new("select client_id from user_applications where user_id = ?", [(&user.id).into()]))?;
     let client_id = rows.first().map(|row| row.text(0).to_owned()).unwrap_or_default();
-    let hidden = json!({ "client_secret": true });
-    let hidden = hidden.as_object().cloned().unwrap_or_default();
-    work.record_change(&SPEC, &user.id, "rotate_secret", &Map::new(), &hidden)?;
+    work.record_deed(user, "rotate_secret")?;
     Ok(Application { user: user.id.clone(), client_id, client_secret: secret })
 }
 

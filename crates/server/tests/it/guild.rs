@@ -1,0 +1,399 @@
+//! People who use an installation of their own: `let ada = guild.user("ada").await; ada.get("/api/user").await`.
+//!
+//! Every answer they get is checked against the API description before they see it.
+
+use crate::contract;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use guildhall::App;
+use guildhall::access::PROVISIONING;
+use guildhall::chance::Chance;
+use guildhall::clock::Clock;
+use guildhall::config::{Config, Switch};
+use guildhall::crypto::Vault;
+use guildhall::resources::users::{self, New};
+use guildhall::work::{Author, Work};
+use guildhall_jsonapi::Error;
+use guildhall_store::{Options, Sql, Value as Cell};
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt as _;
+use serde_json::{Value as Json, json};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tower::ServiceExt as _;
+
+/// 2026-01-01T12:00:00Z.
+pub(crate) const NOON: i64 = 1_767_268_800_000;
+pub(crate) const SECOND: i64 = 1000;
+pub(crate) const HOUR: i64 = 60 * 60 * SECOND;
+pub(crate) const DAY: i64 = 24 * 60 * 60 * SECOND;
+
+/// An installation with a clock that stands still and ids that count.
+pub(crate) struct Guild {
+    pub(crate) app: Arc<App>,
+    pub(crate) folder: TempDir,
+    router: Router,
+    now: Arc<AtomicI64>,
+}
+
+/// A signing key takes a while to make, so all installations of a test run share one.
+static KEY: OnceCell<(String, String)> = OnceCell::const_new();
+
+impl Guild {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With settings of one's own.
+    pub(crate) async fn with(settle: impl FnOnce(&mut Config)) -> Self {
+        let (kid, sealed) = KEY.get_or_init(make_key).await.clone();
+        let folder = tempfile::tempdir().unwrap();
+        let options = throw_away(folder.path());
+        let db = options.open(guildhall::schema::MIGRATIONS).unwrap();
+        db.write(move |tx| {
+            let sql = "insert into signing_keys (kid, sealed, created_at) values (?, ?, 0)";
+            tx.execute(&Sql::new(sql, [kid.clone().into(), sealed.clone().into()]))
+        })
+        .await
+        .unwrap();
+        let now = Arc::new(AtomicI64::new(NOON));
+        let mut config = settings(folder.path());
+        settle(&mut config);
+        let ticking = now.clone();
+        let clock = Clock::new(move || ticking.load(Ordering::Relaxed));
+        let app = App::with(config, options, vault(), clock, Chance::counting()).await.unwrap();
+        Self { router: guildhall::http::router(app.clone()), app, folder, now }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, millis: i64) {
+        self.now.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// A user of the default plan, signed up with `<name>@example.com`.
+    pub(crate) async fn user(&self, name: &str) -> Person<'_> {
+        self.user_on(name, &self.app.config.default_plan).await
+    }
+
+    /// A user of another plan.
+    pub(crate) async fn user_on(&self, name: &str, plan: &str) -> Person<'_> {
+        let new = New {
+            email: format!("{name}@example.com"),
+            first_name: capitalized(name),
+            last_name: "Example".to_owned(),
+            plan: plan.to_owned(),
+        };
+        let email = new.email.clone();
+        let made = self.operate(move |work| users::register(work, &new)).await.unwrap();
+        let mut person = Person { guild: self, id: made.user, email, token: None, address: address(1) };
+        let granted = person
+            .post(
+                "/oauth/token",
+                json!({
+                    "grant_type": "client_credentials",
+                    "client_id": made.client_id,
+                    "client_secret": made.client_secret,
+                    "scope": PROVISIONING,
+                }),
+            )
+            .await;
+        person.token = granted.json()["access_token"].as_str().map(str::to_owned);
+        person
+    }
+
+    /// Somebody without a token.
+    pub(crate) fn nobody(&self) -> Person<'_> {
+        Person { guild: self, id: String::new(), email: String::new(), token: None, address: address(1) }
+    }
+
+    /// Somebody with this token.
+    pub(crate) fn bearer(&self, token: &str) -> Person<'_> {
+        Person { token: Some(token.to_owned()), ..self.nobody() }
+    }
+
+    /// Does something as the operator.
+    pub(crate) async fn operate<T: Send + 'static>(
+        &self,
+        mut unit: impl FnMut(&mut Work<'_, '_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let app = self.app.clone();
+        self.app
+            .db
+            .write(move |tx| {
+                let mut work =
+                    Work { tx, app: &app, now: app.clock.now(), author: &Author::Operator, request: None };
+                unit(&mut work)
+            })
+            .await
+    }
+
+    /// A number from the database.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        self.number_of(sql, []).await
+    }
+
+    /// A number from the database, for some arguments.
+    pub(crate) async fn number_of<const N: usize>(&self, sql: &'static str, args: [Cell; N]) -> i64 {
+        self.app
+            .db
+            .read(move |tx| -> Result<i64, guildhall_store::Error> {
+                Ok(tx.rows(&Sql::new(sql, args))?.first().map_or(0, |row| row.int(0)))
+            })
+            .await
+            .unwrap()
+    }
+
+    /// The letters that were written, as they would arrive, oldest first.
+    pub(crate) async fn letters(&self) -> Vec<String> {
+        let folder = self.folder.path().join("mail");
+        guildhall::outbox::deliver(&self.app, &folder).await.unwrap();
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .map(|files| files.map(|file| file.unwrap().path()).collect())
+            .unwrap_or_default();
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+    }
+}
+
+async fn make_key() -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, chance) = (Clock::new(|| 0), Chance::system());
+    let app =
+        App::with(settings(folder.path()), throw_away(folder.path()), vault(), clock, chance).await.unwrap();
+    app.db
+        .read(|tx| -> Result<_, guildhall_store::Error> {
+            let rows = tx.rows(&Sql::text("select kid, sealed from signing_keys"))?;
+            let row = rows.first().unwrap();
+            Ok((row.text(0).to_owned(), row.text(1).to_owned()))
+        })
+        .await
+        .unwrap()
+}
+
+fn settings(folder: &Path) -> Config {
+    let mut config = Config::try_out(folder).unwrap();
+    config.domain = "example.test".to_owned();
+    config.rate_limits = Switch::Off;
+    config
+}
+
+fn throw_away(folder: &Path) -> Options {
+    Options { file: folder.join("guildhall.db"), readers: 1, durable: false }
+}
+
+fn vault() -> Vault {
+    Vault::new(&[7; 32]).unwrap()
+}
+
+fn capitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
+/// Somebody who asks.
+#[derive(Clone)]
+pub(crate) struct Person<'g> {
+    guild: &'g Guild,
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) token: Option<String>,
+    pub(crate) address: IpAddr,
+}
+
+impl<'g> Person<'g> {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.ask(self.request("GET", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Json) -> Reply {
+        self.send("POST", path, body.to_string()).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Json) -> Reply {
+        self.send("PATCH", path, body.to_string()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, String::new()).await
+    }
+
+    /// Sends any body with any method.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: impl Into<Body>) -> Reply {
+        let media_type =
+            if path.starts_with("/oauth") { "application/json" } else { "application/vnd.api+json" };
+        self.ask(self.request(method, path).header("content-type", media_type).body(body.into()).unwrap())
+            .await
+    }
+
+    /// A request with this person's token, to be completed.
+    pub(crate) fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        let request = Request::builder().method(method).uri(path).header("x-request-id", "test");
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn ask(&self, mut request: Request<Body>) -> Reply {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((self.address, 4711))));
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let response = self.guild.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, body };
+        contract::check(&method, &path, &reply);
+        reply
+    }
+
+    /// Makes an organization.
+    pub(crate) async fn creates_organization(&self, name: &str) -> Organization<'g> {
+        let made = self
+            .post(
+                "/api/organizations",
+                json!({ "data": { "type": "organizations", "attributes": { "name": name } } }),
+            )
+            .await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        let id = made.id();
+        let roles = self.get(&format!("/api/organizations/{id}/roles")).await.json();
+        let role = |kind: &str| {
+            let roles = roles["data"].as_array().unwrap();
+            let role = roles.iter().find(|role| role["attributes"]["kind"] == kind).unwrap();
+            role["id"].as_str().unwrap().to_owned()
+        };
+        Organization { owner: self.clone(), admin: role("admin"), read_only: role("read_only"), id }
+    }
+}
+
+/// An organization, as its owner knows it.
+pub(crate) struct Organization<'g> {
+    pub(crate) owner: Person<'g>,
+    pub(crate) id: String,
+    /// The id of the Admin role.
+    pub(crate) admin: String,
+    /// The id of the Read-only role.
+    pub(crate) read_only: String,
+}
+
+impl Organization<'_> {
+    /// Its linkage.
+    pub(crate) fn link(&self) -> Json {
+        link("organizations", &self.id)
+    }
+
+    /// Invites an address; answers the membership's id.
+    pub(crate) async fn invites(&self, email: &str, role: &str) -> String {
+        let made = self.owner.post("/api/memberships", self.invitation(email, role)).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        made.id()
+    }
+
+    /// The document that invites an address.
+    pub(crate) fn invitation(&self, email: &str, role: &str) -> Json {
+        json!({ "data": {
+            "type": "memberships",
+            "attributes": { "user_email": email },
+            "relationships": { "organization": self.link(), "role": link("roles", role) },
+        } })
+    }
+
+    /// Makes something in it with these attributes and further relationships; answers its id.
+    pub(crate) async fn makes(&self, kind: &str, attributes: Json, relationships: Json) -> String {
+        let mut relationships = relationships;
+        relationships["organization"] = self.link();
+        if kind == "permissions" {
+            relationships.as_object_mut().unwrap().remove("organization");
+        }
+        let document =
+            json!({ "data": { "type": kind, "attributes": attributes, "relationships": relationships } });
+        let made = self.owner.post(&format!("/api/{kind}"), document).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        made.id()
+    }
+
+    /// Makes a custom role.
+    pub(crate) async fn custom_role(&self, name: &str) -> String {
+        self.makes("roles", json!({ "name": name }), json!({})).await
+    }
+}
+
+/// A to-one relationship as it is sent.
+pub(crate) fn link(kind: &str, id: &str) -> Json {
+    json!({ "data": { "type": kind, "id": id } })
+}
+
+/// An update as it is sent.
+pub(crate) fn change(kind: &str, id: &str, attributes: Json) -> Json {
+    json!({ "data": { "type": kind, "id": id, "attributes": attributes } })
+}
+
+/// What somebody was answered.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The id of the one resource.
+    pub(crate) fn id(&self) -> String {
+        self.json()["data"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// An attribute of the one resource.
+    pub(crate) fn attribute(&self, name: &str) -> Json {
+        self.json()["data"]["attributes"][name].clone()
+    }
+
+    /// The ids of a collection.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let json = self.json();
+        let data = json["data"].as_array().unwrap_or_else(|| panic!("{json}"));
+        data.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Every problem in a line: status, code, pointer if there is one, detail.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let json = self.json();
+        let errors = json["errors"].as_array().unwrap_or_else(|| panic!("{json}"));
+        let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        errors
+            .iter()
+            .map(|error| {
+                let pointer = error["source"]["pointer"]
+                    .as_str()
+                    .map(|pointer| format!(" {pointer}"))
+                    .unwrap_or_default();
+                format!(
+                    "{} {}{pointer}: {}",
+                    text(&error["status"]),
+                    text(&error["code"]),
+                    text(&error["detail"])
+                )
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the whole server: people ask, whole answers are compared.
+
+mod access;
+mod catalog;
+mod contract;
+mod filters;
+mod guild;
+mod routes;
