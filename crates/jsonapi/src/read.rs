@@ -99,7 +99,7 @@ impl Reader<'_> {
         let all = [
             ("first", Some(1)),
             ("prev", (number > 1).then_some(number - 1)),
-            ("next", (number < pages).then_some(number + 1)),
+            ("next", (number < pages).then(|| number.saturating_add(1))),
             ("last", Some(pages.max(1))),
         ];
         for (name, page) in all {

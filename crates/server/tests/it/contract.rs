@@ -14,7 +14,7 @@ static VALIDATORS: LazyLock<Mutex<HashMap<String, &'static Validator>>> = LazyLo
 pub(crate) fn check(method: &str, path: &str, reply: &Reply) {
     // The description has one spelling of each path.
     let path = path.replace("owenership", "ownership");
-    let Some(path) = path.strip_prefix("/api") else { return };
+    let Some(path) = path.strip_prefix("/api").filter(|path| !path.starts_with("/public/")) else { return };
     let status = reply.status.to_string();
     let documented =
         operation(&method.to_lowercase(), path).map(|operation| operation["responses"][&status].clone());
