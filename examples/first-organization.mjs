@@ -13,6 +13,7 @@ for (const [user_email, kind] of [['grace@example.com', 'admin'], ['alan@example
   const role = roles.find((role) => role.kind === kind)
   await guildhall.memberships.create({ user_email, organization, role })
 }
-for (const member of await guildhall.memberships.list({ include: ['role'], filters: { organization_id_eq: organization.id } })) {
+const filters = { organization_id_eq: organization.id }
+for (const member of await guildhall.memberships.list({ include: ['role'], filters })) {
   console.log(member.user_email, member.role.name, member.status)
 }

@@ -270,7 +270,9 @@ impl Action {
         let wrapped = data.contains_key("attributes") || data.contains_key("type") || data.contains_key("id");
         let mut unreadable = Vec::new();
         let attributes = if wrapped {
-            unreadable.extend(identity(spec, Verb::Update, Some(id), &data));
+            // The URL says all there is to know; a document that says it again must agree.
+            let agrees = |problem: &Problem| problem.code != "PARAM_MISSING";
+            unreadable.extend(identity(spec, Verb::Update, Some(id), &data).into_iter().filter(agrees));
             match data.get("attributes") {
                 None => Map::new(),
                 Some(Json::Object(attributes)) => attributes.clone(),

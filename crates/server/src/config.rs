@@ -208,6 +208,11 @@ impl Said {
             "--default-plan must be one of {}",
             plans.keys().cloned().collect::<Vec<_>>().join(", ")
         );
+        let signing_key_bits = self.signing_key_bits.unwrap_or(2048);
+        ensure!(
+            matches!(signing_key_bits, 2048 | 3072 | 4096),
+            "--signing-key-bits must be 2048, 3072 or 4096, not {signing_key_bits}"
+        );
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Ok(Config {
             data: self.data.unwrap_or_else(|| PathBuf::from("guildhall-data")),
@@ -220,7 +225,7 @@ impl Said {
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             rate_limits: self.rate_limits.unwrap_or(Switch::On),
             show_secrets: self.show_secrets.unwrap_or(SecretReaders::Members),
-            signing_key_bits: self.signing_key_bits.unwrap_or(2048),
+            signing_key_bits,
             default_plan,
             invitation_days: self.invitation_days.unwrap_or(30).max(1),
             log: self.log.unwrap_or(if dev { LogForm::Text } else { LogForm::Json }),

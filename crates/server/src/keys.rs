@@ -37,10 +37,9 @@ impl Keyring {
         let mut sealed = stored(db).await?;
         if sealed.is_empty() {
             let size = match bits {
-                2048 => KeySize::Rsa2048,
-                3072 => KeySize::Rsa3072,
                 4096 => KeySize::Rsa4096,
-                other => anyhow::bail!("signing-key-bits must be 2048, 3072 or 4096, not {other}"),
+                3072 => KeySize::Rsa3072,
+                _ => KeySize::Rsa2048,
             };
             let pair = RsaKeyPair::generate(size).ok().context("a signing key could not be made")?;
             let der: Pkcs8V1Der<'_> = pair.as_der().ok().context("a signing key could not be written")?;

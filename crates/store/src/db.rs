@@ -60,6 +60,13 @@ impl Db {
     }
 }
 
+impl Db {
+    /// Looks through the whole database for damage; what it finds is the error.
+    pub async fn check(&self) -> Result<()> {
+        self.read(|tx| tx.engine.check()).await
+    }
+}
+
 fn job<T, E>(
     mut unit: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
 ) -> (Job, oneshot::Receiver<Result<T, E>>)

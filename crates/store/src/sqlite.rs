@@ -218,6 +218,14 @@ impl Statements<'_> {
         self.prepare(sql)?.raw_execute().map_err(words)
     }
 
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let found = self.rows(&Sql::text("pragma integrity_check"))?;
+        match found.first().map(|row| row.text(0)) {
+            Some("ok") => Ok(()),
+            other => Err(Error::Other(format!("the database is damaged: {}", other.unwrap_or("no answer")))),
+        }
+    }
+
     fn prepare(&self, sql: &Sql) -> Result<CachedStatement<'_>> {
         let mut statement = self.connection.prepare_cached(sql.as_str()).map_err(words)?;
         for (index, value) in sql.args().iter().enumerate() {

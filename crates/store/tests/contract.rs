@@ -137,3 +137,9 @@ async fn a_changed_migration_is_refused() {
     let changed = Migration { sql: "create table people (id text);", ..SCHEMA };
     assert!(options.open(&[changed]).is_err());
 }
+
+#[tokio::test]
+async fn a_sound_database_passes_its_check() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).check().await.unwrap();
+}

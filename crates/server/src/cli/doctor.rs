@@ -65,10 +65,12 @@ async fn check(app: &Arc<App>) -> Vec<Check> {
     let key = app.keys.current().map(|(kid, bits)| format!("{bits} bits, {}", &kid[..16]));
     let users = app.db.read(|tx| number(tx, "select count(*) from users")).await;
     let writes = app.db.write(|tx| tx.execute(&Sql::text("update plans set enterprise = enterprise"))).await;
+    let sound = app.db.check().await;
     vec![
         ("data folder", Ok(format!("{folder}, private"))),
         ("signing key", key.ok_or_else(|| "there is none".to_owned())),
         ("database reads", users.map(|users| format!("{users} users")).map_err(|error| error.to_string())),
+        ("database is sound", sound.map(|()| "every page".to_owned()).map_err(|error| error.to_string())),
         ("database writes", writes.map(|_| "durable".to_owned()).map_err(|error| error.to_string())),
     ]
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole server: people ask, whole answers are compared.
 
 mod access;
+mod binary;
 mod catalog;
 mod contract;
 mod filters;

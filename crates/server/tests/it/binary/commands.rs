@@ -1,0 +1,199 @@
+//! The operator's commands, beside a running server.
+
+use super::process::{Server, free_address, json, refusal, request, run, serve, token};
+use guildhall_store::{Migration, Options};
+use serde_json::json;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const ADA: [&str; 8] =
+    ["users", "create", "--email", "ada@example.com", "--first-name", "Ada", "--last-name", "Lovelace"];
+
+#[test]
+fn users_are_made_listed_shown_and_changed_while_the_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let server = Server::start(data);
+    assert_eq!(json(data, &["users", "list"]), json!([]));
+    let user = json(data, &ADA);
+    let first = token(server.address, &user);
+    let ask = |token: &str| request(server.address, "GET", "/api/user", Some(token), "").unwrap().0;
+    assert_eq!(ask(&first), 200);
+    assert_eq!(refusal(data, &ADA), "guildhall: email - has already been taken\n");
+    let body = json!({ "data": { "type": "organizations", "attributes": { "name": "Blue" } } }).to_string();
+    assert_eq!(request(server.address, "POST", "/api/organizations", Some(&first), &body).unwrap().0, 201);
+    let shown = json(data, &["users", "show", "--email", "ADA@example.com"]);
+    assert_eq!(
+        (&shown["plan"], &shown["organizations"]),
+        (&json!("enterprise"), &json!([{ "slug": "blue", "role": "Admin", "owner": true }]))
+    );
+    assert_eq!(
+        json(data, &["users", "set-plan", "--email", "ada@example.com", "--plan", "developer"])["plan"],
+        json!("developer")
+    );
+    let over = request(server.address, "POST", "/api/organizations", Some(&first), &body).unwrap();
+    assert_eq!(over.0, 422);
+    let rotated = json(data, &["users", "rotate-secret", "--email", "ada@example.com"]);
+    assert_eq!(ask(&first), 401);
+    assert_eq!(ask(&token(server.address, &rotated)), 200);
+    let listed = String::from_utf8(run(data, &["users", "list"]).stdout).unwrap();
+    assert!(listed.contains("developer     ada@example.com (Ada Lovelace)"), "{listed}");
+}
+
+#[test]
+fn organizations_are_listed_and_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let server = Server::start(data);
+    let token = token(server.address, &json(data, &ADA));
+    let body = json!({ "data": { "type": "organizations", "attributes": { "name": "Blue" } } }).to_string();
+    let ask = |method: &str, body: &str| {
+        request(server.address, method, "/api/organizations", Some(&token), body).unwrap()
+    };
+    assert_eq!(ask("POST", &body).0, 201);
+    let listed = json(data, &["organizations", "list"]);
+    assert_eq!(
+        (&listed[0]["slug"], &listed[0]["owner"], &listed[0]["memberships"]),
+        (&json!("blue"), &json!("ada@example.com"), &json!(1))
+    );
+    // The slug is asked for again, and nothing happens when it is not typed.
+    assert!(refusal(data, &["organizations", "delete", "--slug", "blue"]).ends_with("nothing was erased\n"));
+    let mut asked = Command::new(env!("CARGO_BIN_EXE_guildhall"))
+        .args(["organizations", "delete", "--slug", "blue", "--data"])
+        .arg(data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    asked.stdin.take().unwrap().write_all(b"blue\n").unwrap();
+    assert!(asked.wait().unwrap().success());
+    assert!(ask("GET", "").1.starts_with("{\"data\":[]"));
+    assert_eq!(ask("POST", &body).0, 201);
+    assert_eq!(
+        json(data, &["organizations", "delete", "--slug", "blue", "--yes"]),
+        json!({ "erased": "blue" })
+    );
+    assert_eq!(
+        refusal(data, &["organizations", "delete", "--slug", "blue", "--yes"]),
+        "guildhall: there is no organization blue: see guildhall organizations list\n"
+    );
+}
+
+#[test]
+fn what_an_operator_does_wrong_is_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    for (words, line) in [
+        (
+            &["users", "show", "--email", "nobody@example.com"][..],
+            "there is no user nobody@example.com: see guildhall users list",
+        ),
+        (
+            &["users", "set-plan", "--email", "x@example.com", "--plan", "free"],
+            "there is no plan free: choose one of developer, enterprise, growth",
+        ),
+        (
+            &["users", "create", "--email", "ada", "--first-name", " ", "--last-name", "L"],
+            "email - is invalid; first_name - can't be blank",
+        ),
+        (
+            &["serve", "--domain", "http://x"],
+            "--domain must be a host name with an optional port, such as example.com or example.test:8443, not \"http://x\"",
+        ),
+        (
+            &["serve", "--tls-cert", "cert.pem"],
+            "--tls-cert and --tls-key belong together: give both or neither",
+        ),
+        (&["doctor", "--signing-key-bits", "1024"], "--signing-key-bits must be 2048, 3072 or 4096, not 1024"),
+    ] {
+        assert_eq!(refusal(data, words), format!("guildhall: {line}\n"), "{words:?}");
+    }
+}
+
+#[test]
+fn a_folder_has_one_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let _server = Server::start(folder.path());
+    let second = serve(folder.path(), free_address()).output().unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(said.starts_with("guildhall: another server already uses "), "{said}");
+}
+
+#[test]
+fn a_newer_database_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    json(folder.path(), &ADA);
+    let future = Migration { version: 9999, title: "future", sql: "create table future (id text);" };
+    let migrations = [guildhall::schema::MIGRATIONS, &[future]].concat();
+    let options = Options { file: folder.path().join("guildhall.db"), readers: 1, durable: true };
+    drop(options.open(&migrations).unwrap());
+    let line = refusal(folder.path(), &["users", "list"]);
+    let newest = guildhall::schema::MIGRATIONS.len();
+    assert_eq!(
+        line,
+        format!(
+            "guildhall: the database is at version 9999, newer than this program, which knows {newest}: start the newer program\n"
+        )
+    );
+}
+
+#[test]
+fn a_key_that_does_not_fit_the_database_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    json(folder.path(), &ADA);
+    std::fs::remove_file(folder.path().join("secret.key")).unwrap();
+    let line = refusal(folder.path(), &["users", "list"]);
+    assert_eq!(
+        line,
+        "guildhall: the signing key cannot be opened with secret.key: the two files of a backup belong together\n"
+    );
+}
+
+#[test]
+fn a_request_that_was_accepted_is_answered_before_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+    // Half a request is on its way when the server is told to stop.
+    stream.write_all(b"POST /oauth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let told = Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
+    assert!(told.success());
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(b"}").unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn everything_has_help() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["users", "--help"],
+        &["users", "create", "--help"],
+        &["users", "list", "--help"],
+        &["users", "show", "--help"],
+        &["users", "set-plan", "--help"],
+        &["users", "rotate-secret", "--help"],
+        &["organizations", "list", "--help"],
+        &["organizations", "delete", "--help"],
+        &["openapi", "--help"],
+        &["doctor", "--help"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_guildhall"))
+            .args(words)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success() && output.stdout.starts_with(b""), "{words:?}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains("Usage: guildhall"), "{words:?}");
+    }
+    let described = run(folder.path(), &["openapi"]).stdout;
+    assert_eq!(String::from_utf8(described).unwrap(), guildhall::openapi::text());
+}

@@ -1,0 +1,5 @@
+//! The program itself: as a process, with its commands, its log and its end.
+
+mod commands;
+mod crash;
+mod process;

@@ -1,0 +1,29 @@
+# What one does here every day; `./test` is all of it at once.
+
+# Try it out
+run:
+    cargo run --release -- serve --dev
+
+# Everything that must hold
+check:
+    ./test
+
+# The Rust tests alone, in seconds
+test *words:
+    cargo test --workspace {{words}}
+
+# Look at changed snapshots and accept them
+snap:
+    cargo insta test --review --workspace
+
+# Write the API description anew
+doc:
+    cargo run -q -- openapi > openapi.json
+
+# Ratios against a floor measured in the same run
+bench *words:
+    cargo bench -p guildhall --bench guildhall -- {{words}}
+
+# What is shipped
+release:
+    cargo build --release --locked

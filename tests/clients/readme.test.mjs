@@ -1,0 +1,69 @@
+// What the README tells people to type, typed.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { binary, start } from './server.mjs'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8')
+const blocks = (language) => [...readme.matchAll(new RegExp('```' + language + '\n([^`]*)```', 'g'))].map(([, text]) => text)
+
+let guildhall
+let folder
+
+before(async () => {
+  guildhall = await start()
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'readme-'))
+  fs.cpSync(path.join(root, 'examples'), path.join(folder, 'examples'), { recursive: true })
+  fs.mkdirSync(path.join(folder, 'target/release'), { recursive: true })
+  fs.symlinkSync(binary, path.join(folder, 'target/release/guildhall'))
+  fs.symlinkSync(guildhall.data, path.join(folder, 'guildhall-data'))
+})
+
+after(async () => {
+  await guildhall.stop()
+  fs.rmSync(folder, { recursive: true })
+})
+
+// The server of this test listens elsewhere; nothing else is changed.
+const type = (text) => {
+  const here = text.replaceAll('http://127.0.0.1:8080', guildhall.plain)
+  const env = { ...process.env, DOMAIN: guildhall.domain, GUILDHALL_DATA: guildhall.data, GUILDHALL_DOMAIN: guildhall.domain, GUILDHALL_DEV: 'true' }
+  return execFileSync('bash', ['-euo', 'pipefail', '-c', here], { cwd: folder, env, encoding: 'utf8' })
+}
+
+test('the two commands are the ones that exist', () => {
+  const [run, check] = blocks('sh')
+  assert.equal(run, 'cargo run --release -- serve --dev\n')
+  assert.equal(check, './test\n')
+  assert.ok(fs.statSync(path.join(root, 'test')).mode & 0o100)
+})
+
+test('five minutes lead to the first invited members', () => {
+  const [user, curl, sdk] = blocks('sh').slice(2)
+  const answered = type(`${user}${curl}`)
+  const [made, listed] = answered.replace('}{"data"', '}\n{"data"').split('\n').map((line) => JSON.parse(line))
+  assert.equal(made.data.attributes.slug, 'my-first')
+  assert.deepEqual(listed.included.map((one) => one.type).sort(), ['api_credentials', 'api_credentials', 'memberships', 'roles'])
+  const again = user.split('\n').slice(1).join('\n')
+  const printed = type(`${again}${sdk}`).trim().split('\n').slice(-3)
+  assert.deepEqual(printed, ['you@example.com Admin active', 'grace@example.com Admin pending', 'alan@example.com Read-only pending'])
+  assert.equal(fs.readdirSync(path.join(guildhall.data, 'mail')).length, 2)
+})
+
+test('the script in the README is the one in the examples', () => {
+  assert.deepEqual(blocks('js'), [fs.readFileSync(path.join(root, 'examples/first-organization.mjs'), 'utf8')])
+})
+
+test('help, doctor and the settings are as told', () => {
+  const printed = type(blocks('sh').at(-1))
+  assert.match(printed, /Usage: guildhall/)
+  assert.match(printed, /ok {4}database reads: /)
+  const [settings] = blocks('toml')
+  fs.writeFileSync(path.join(folder, 'guildhall.toml'), settings)
+  const found = execFileSync(binary, ['doctor', '--json', '--data', path.join(folder, 'other')], { cwd: folder, encoding: 'utf8' })
+  assert.deepEqual(JSON.parse(found).settings.plans.growth, { enterprise: false, organizations: 3, memberships: 25 })
+})

@@ -1,0 +1,65 @@
+// A real server in a folder of its own, over TLS, and what it takes to reach it from Node.
+import { spawn, execFileSync } from 'node:child_process'
+import dns from 'node:dns'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import tls from 'node:tls'
+import net from 'node:net'
+
+export const binary = process.env.GUILDHALL ?? path.resolve('../../target/debug/guildhall')
+
+// The hosts of the server are on this machine, whatever the resolver knows.
+const lookup = dns.lookup
+dns.lookup = (host, ...rest) => lookup(host.endsWith('.localhost') ? 'localhost' : host, ...rest)
+
+const freePort = () => new Promise((resolve) => {
+  const probe = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address()
+    probe.close(() => resolve(port))
+  })
+})
+
+// Trust the server's own authority in this process, as NODE_EXTRA_CA_CERTS does for a new one.
+const trust = (file) => {
+  const authority = fs.readFileSync(file, 'utf8')
+  const createSecureContext = tls.createSecureContext
+  tls.createSecureContext = (options) => {
+    const context = createSecureContext(options)
+    context.context.addCACert(authority)
+    return context
+  }
+}
+
+export const start = async (...flags) => {
+  const data = fs.mkdtempSync(path.join(os.tmpdir(), 'guildhall-'))
+  const [plain, secure] = [await freePort(), await freePort()]
+  const domain = `guildhall.localhost:${secure}`
+  const env = { ...process.env, GUILDHALL_DATA: data, GUILDHALL_DOMAIN: domain }
+  const server = spawn(binary, ['serve', '--dev', '--listen', `127.0.0.1:${plain}`, '--tls-listen', `127.0.0.1:${secure}`, ...flags], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let log = ''
+  server.stdout.on('data', (text) => { log += text })
+  const deadline = Date.now() + 20_000
+  for (;;) {
+    const alive = await fetch(`http://127.0.0.1:${plain}/readyz`).then((answer) => answer.ok, () => false)
+    if (alive) break
+    if (Date.now() > deadline || server.exitCode !== null) throw new Error(`the server did not start:\n${log}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  trust(path.join(data, 'dev-ca.pem'))
+  return {
+    data,
+    domain,
+    plain: `http://127.0.0.1:${plain}`,
+    log: () => log,
+    command: (...words) => JSON.parse(execFileSync(binary, ['--json', ...words], { env, encoding: 'utf8' })),
+    user: function (name) {
+      return this.command('users', 'create', '--email', `${name}@example.com`, '--first-name', name, '--last-name', 'Example')
+    },
+    stop: async () => {
+      server.kill('SIGTERM')
+      await new Promise((resolve) => server.once('exit', resolve))
+      fs.rmSync(data, { recursive: true })
+    }
+  }
+}
