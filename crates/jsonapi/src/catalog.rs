@@ -2,19 +2,51 @@
 
 use crate::spec::{Attribute, Kind, Sent, Source};
 use crate::{Spec, predicate};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The declarations of an installation.
 #[derive(Debug)]
 pub struct Catalog {
     specs: Vec<&'static Spec>,
     domain: String,
+    shown: HashMap<&'static str, Shown>,
+}
+
+/// The attributes of a kind that documents show, as SQL over a row `t`: written once, since every read needs them.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// Each with its expression.
+    pub(crate) attributes: Vec<(&'static Attribute, String)>,
+    /// The id and all of them, as a list of columns.
+    pub(crate) all: String,
 }
 
 impl Catalog {
     /// These declarations, for an installation at this domain.
     pub fn new(specs: Vec<&'static Spec>, domain: &str) -> Self {
-        Self { specs, domain: domain.to_owned() }
+        let mut catalog = Self { specs, domain: domain.to_owned(), shown: HashMap::new() };
+        let shown = catalog.specs().map(|spec| (spec.kind, catalog.write(spec))).collect();
+        catalog.shown = shown;
+        catalog
+    }
+
+    fn write(&self, spec: &'static Spec) -> Shown {
+        let attributes: Vec<_> = spec
+            .all_attributes()
+            .filter(|attribute| attribute.source != Source::Trigger)
+            .map(|attribute| (attribute, self.expression(attribute, "t")))
+            .collect();
+        let mut all = "t.id as id".to_owned();
+        for (_, expression) in &attributes {
+            all.push_str(", ");
+            all.push_str(expression);
+        }
+        Shown { attributes, all }
+    }
+
+    /// What is read of a kind.
+    pub(crate) fn shown(&self, spec: &Spec) -> &Shown {
+        &self.shown[spec.kind]
     }
 
     /// The declaration of a kind.

@@ -121,6 +121,11 @@ impl Query {
         Ok(())
     }
 
+    /// Whether only some fields of this kind are asked for.
+    pub(crate) fn limits(&self, kind: &str) -> bool {
+        self.fields.iter().any(|(limited, _)| limited == kind)
+    }
+
     /// Whether the answer is to hold this field of this kind.
     pub(crate) fn shows(&self, kind: &str, name: &str) -> bool {
         self.fields

@@ -27,23 +27,26 @@ impl Columns {
         links: Vec<&'static Relationship>,
         secrets: Option<&Arm>,
     ) -> Self {
-        let attributes: Vec<_> = spec
-            .all_attributes()
-            .filter(|attribute| attribute.source != crate::spec::Source::Trigger)
-            .filter(|attribute| query.shows(spec.kind, attribute.name))
-            .collect();
-        let mut sql = Sql::text("t.id as id");
-        for attribute in &attributes {
-            sql.push(", ");
-            let expression = catalog.expression(attribute, "t");
-            match secrets.filter(|_| attribute.kind == Kind::Secret) {
-                None => sql.push(&expression),
-                Some(arm) => {
-                    sql.push("case when ");
-                    arm.condition(&mut sql, "t");
-                    sql.push(" then ").push(&expression).push(" end")
+        let shown = catalog.shown(spec);
+        let limited = query.limits(spec.kind) || secrets.is_some();
+        let mut attributes = Vec::with_capacity(shown.attributes.len());
+        let mut sql = Sql::text(if limited { "t.id as id" } else { &shown.all });
+        for (attribute, expression) in &shown.attributes {
+            if limited {
+                if !query.shows(spec.kind, attribute.name) {
+                    continue;
                 }
-            };
+                sql.push(", ");
+                match secrets.filter(|_| attribute.kind == Kind::Secret) {
+                    None => sql.push(expression),
+                    Some(arm) => {
+                        sql.push("case when ");
+                        arm.condition(&mut sql, "t");
+                        sql.push(" then ").push(expression).push(" end")
+                    }
+                };
+            }
+            attributes.push(*attribute);
         }
         for link in &links {
             sql.push(", t.").push(link.column);

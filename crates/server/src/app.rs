@@ -14,6 +14,7 @@ use guildhall_store::{Db, Options};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::Notify;
 
 /// An installation: its data, its keys, its clock, and nothing else.
@@ -38,6 +39,8 @@ pub struct App {
     pub verified: Verified,
     /// Who asked how often; `None` when nobody is limited.
     pub limiter: Option<Limiter>,
+    /// How many requests there were, counted from a random number: what request ids are made of.
+    pub requests: AtomicU64,
     /// Woken when a letter was queued.
     pub letters: Notify,
 }
@@ -71,6 +74,7 @@ impl App {
             base: format!("{}/api", config.url("provisioning")),
             limiter: (config.rate_limits == Switch::On).then(Limiter::new),
             verified: Verified::new(),
+            requests: AtomicU64::new(u64::from_le_bytes(chance.bytes())),
             letters: Notify::new(),
             config,
             db,

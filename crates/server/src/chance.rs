@@ -79,7 +79,7 @@ impl Chance {
 }
 
 /// A number in letters, ten of them.
-fn spell(mut number: u64) -> String {
+pub(crate) fn spell(mut number: u64) -> String {
     let mut letters = [b'A'; ID_LENGTH];
     for letter in letters.iter_mut().rev() {
         *letter = LETTERS[usize::try_from(number % 52).unwrap_or(0)];

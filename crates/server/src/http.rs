@@ -2,11 +2,12 @@
 
 use crate::App;
 use crate::api;
+use crate::chance::spell;
 use crate::hosts::{Host, Origin};
 use crate::limits::{Class, Verdict};
 use crate::oauth;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, State};
 use bytes::Bytes;
 use guildhall_jsonapi::Problem;
@@ -16,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::{BodyExt as _, Limited};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// The largest body that is read, in bytes.
@@ -149,10 +151,13 @@ fn request_id(app: &App, headers: &HeaderMap) -> String {
         (1..=64).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    sent.filter(harmless).map_or_else(|| app.chance.id(), str::to_owned)
+    sent.filter(harmless).map_or_else(|| spell(app.requests.fetch_add(1, Ordering::Relaxed)), str::to_owned)
 }
 
 async fn arrive(body: Body) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
     match tokio::time::timeout(SLOWEST_BODY, Limited::new(body, LARGEST_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {

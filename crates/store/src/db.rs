@@ -14,15 +14,14 @@ pub struct Db {
 }
 
 /// A unit on its way to a database thread.
-pub(crate) type Job = Box<dyn FnMut(&mut Tx<'_>) -> Finished + Send>;
-
-/// A unit that has run but is not answered yet.
-pub(crate) struct Finished {
-    /// Whether what the unit wrote is to stay.
-    pub(crate) keep: bool,
-    /// Answers the caller, with the fate of the commit.
-    pub(crate) answer: Box<dyn FnOnce(Result<()>) + Send>,
+pub(crate) trait Unit: Send {
+    /// Runs it, perhaps not for the first time; says whether what it wrote is to stay.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Answers the caller, once the fate of the commit is known.
+    fn answer(self: Box<Self>, committed: Result<()>);
 }
+
+pub(crate) type Job = Box<dyn Unit>;
 
 impl Db {
     pub(crate) fn new(queues: sqlite::Queues) -> Self {
@@ -67,33 +66,46 @@ impl Db {
     }
 }
 
+struct Asked<F, T, E> {
+    unit: F,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Unit for Asked<F, T, E>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<Error> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        // A panic in one unit must neither take the thread nor its neighbours in the same commit.
+        let result = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)))
+            .unwrap_or_else(|_| Err(Error::Other("a unit of work panicked".to_owned()).into()));
+        self.result.insert(result).is_ok()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<()>) {
+        let result = match (self.result, committed) {
+            (Some(Err(error)), _) => Err(error),
+            (Some(result), Ok(())) => result,
+            (_, Err(error)) => Err(error.into()),
+            (None, Ok(())) => Err(gone().into()),
+        };
+        // A caller that hung up has nobody to tell.
+        drop(self.reply.send(result));
+    }
+}
+
 fn job<T, E>(
-    mut unit: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    unit: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
 ) -> (Job, oneshot::Receiver<Result<T, E>>)
 where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let mut reply = Some(reply);
-    let job = Box::new(move |tx: &mut Tx<'_>| {
-        // A panic in one unit must neither take the thread nor its neighbours in the same commit.
-        let result = catch_unwind(AssertUnwindSafe(|| unit(tx)))
-            .unwrap_or_else(|_| Err(Error::Other("a unit of work panicked".to_owned()).into()));
-        let reply = reply.take();
-        Finished {
-            keep: result.is_ok(),
-            answer: Box::new(move |committed| {
-                let result = match committed {
-                    Ok(()) => result,
-                    Err(error) => result.and(Err(error.into())),
-                };
-                // A caller that hung up has nobody to tell.
-                drop(reply.map(|reply| reply.send(result)));
-            }),
-        }
-    });
-    (job, answer)
+    (Box::new(Asked { unit, result: None, reply }), answer)
 }
 
 fn gone() -> Error {

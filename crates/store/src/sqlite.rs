@@ -1,8 +1,9 @@
 //! SQLite: a file in WAL mode, one writer thread that shares a flush among waiting units, reader threads.
 
-use crate::db::{Finished, Job};
+use crate::db::Job;
 use crate::{Db, Error, Migration, Result, Rows, Sql, Tx, Value, migrate};
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
@@ -50,11 +51,15 @@ fn connect(file: &Path, durable: bool) -> Result<Connection> {
         Connection::open(file).map_err(|error| Error::Other(format!("{}: {error}", file.display())))?;
     connection.busy_timeout(BUSY).map_err(words)?;
     connection.set_prepared_statement_cache_capacity(512);
+    // A plan that looked at its arguments would be made anew for each of them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(words)?;
     for (name, value) in [
         ("journal_mode", "wal"),
         ("synchronous", if durable { "full" } else { "off" }),
         ("foreign_keys", "on"),
         ("cache_size", "-16000"),
+        // Pages that many units change are written back once in a while, not all the time.
+        ("wal_autocheckpoint", "8000"),
         ("mmap_size", "268435456"),
         ("temp_store", "memory"),
     ] {
@@ -134,52 +139,75 @@ impl Queues {
 fn read_all(connection: &Connection, jobs: &Receiver<Job>) {
     for mut job in jobs {
         let begun = control(connection, "begin");
-        let finished = job(&mut Tx::new(Statements { connection }));
+        job.run(&mut Tx::new(Statements { connection }));
         let ended = begun.and_then(|()| control(connection, "rollback"));
-        (finished.answer)(ended);
+        job.answer(ended);
     }
 }
 
-/// Runs the units that wait, each in its own savepoint, and commits them together.
+/// Runs the units that wait and commits them together; nobody is answered before the flush.
 fn write_all(connection: &Connection, jobs: &Receiver<Job>) {
     for first in jobs {
-        let mut finished = Vec::new();
-        let mut result = control(connection, "begin immediate");
-        let mut next = Some(first);
-        while let Some(mut job) = next.take() {
-            if result.is_ok() {
-                result = write_one(connection, &mut job, &mut finished);
-            } else {
-                // The transaction is gone: dropping the job tells its caller that nothing was written.
-                drop(job);
-            }
-            if finished.len() < UNITS_A_COMMIT && result.is_ok() {
-                next = jobs.try_recv().ok();
-            }
+        let mut units = vec![first];
+        units.extend(jobs.try_iter().take(UNITS_A_COMMIT - 1));
+        let mut result = commit(connection, &mut units, Savepoints::None);
+        if result.as_ref().is_ok_and(|outcome| *outcome == Outcome::Spoiled) {
+            result = commit(connection, &mut units, Savepoints::Each);
         }
-        let result = result.and_then(|()| control(connection, "commit"));
-        if result.is_err() && !connection.is_autocommit() {
+        if !connection.is_autocommit() {
             drop(control(connection, "rollback"));
         }
-        for Finished { answer, .. } in finished {
-            answer(result.clone());
+        let result = result.map(drop);
+        for unit in units {
+            unit.answer(result.clone());
         }
     }
 }
 
-fn write_one(connection: &Connection, job: &mut Job, finished: &mut Vec<Finished>) -> Result<()> {
-    control(connection, "savepoint unit")?;
-    let unit = job(&mut Tx::new(Statements { connection }));
-    let keep = unit.keep;
-    finished.push(unit);
-    // A full disk or a broken one makes SQLite roll back the whole transaction by itself.
-    if connection.is_autocommit() {
-        return Err(Error::Other("the database took the transaction back".to_owned()));
+/// Whether each unit gets a savepoint of its own. That costs a copy of every page it touches, and is needed
+/// only when a unit refuses after it has written.
+#[derive(Clone, Copy, PartialEq)]
+enum Savepoints {
+    None,
+    Each,
+}
+
+#[derive(PartialEq)]
+enum Outcome {
+    Committed,
+    /// A refused unit had written: nothing was committed, all of them must run again.
+    Spoiled,
+}
+
+fn commit(connection: &Connection, units: &mut [Job], savepoints: Savepoints) -> Result<Outcome> {
+    control(connection, "begin immediate")?;
+    for unit in units {
+        if savepoints == Savepoints::Each {
+            control(connection, "savepoint unit")?;
+        }
+        let before = connection.total_changes();
+        let keep = unit.run(&mut Tx::new(Statements { connection }));
+        // A full disk or a broken one makes SQLite roll back the whole transaction by itself.
+        if connection.is_autocommit() {
+            return Err(Error::Other("the database took the transaction back".to_owned()));
+        }
+        let spoiled = !keep && connection.total_changes() != before;
+        match savepoints {
+            Savepoints::None if spoiled => {
+                control(connection, "rollback")?;
+                return Ok(Outcome::Spoiled);
+            }
+            Savepoints::None => {}
+            Savepoints::Each => {
+                if spoiled {
+                    control(connection, "rollback to unit")?;
+                }
+                control(connection, "release unit")?;
+            }
+        }
     }
-    if !keep {
-        control(connection, "rollback to unit")?;
-    }
-    control(connection, "release unit")
+    control(connection, "commit")?;
+    Ok(Outcome::Committed)
 }
 
 fn control(connection: &Connection, sql: &str) -> Result<()> {

@@ -106,7 +106,10 @@ fn what_an_operator_does_wrong_is_told_in_one_line() {
             &["serve", "--tls-cert", "cert.pem"],
             "--tls-cert and --tls-key belong together: give both or neither",
         ),
-        (&["doctor", "--signing-key-bits", "1024"], "--signing-key-bits must be 2048, 3072 or 4096, not 1024"),
+        (
+            &["doctor", "--signing-key-bits", "1024"],
+            "--signing-key-bits must be 2048, 3072 or 4096, not 1024",
+        ),
     ] {
         assert_eq!(refusal(data, words), format!("guildhall: {line}\n"), "{words:?}");
     }

@@ -24,18 +24,18 @@ async fn a_sales_channel_is_public() {
     assert_json_snapshot!(made.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAZ",
+        "id": "AAAAAAAAAa",
         "type": "api_credentials",
         "links": {
-          "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAZ"
+          "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa"
         },
         "attributes": {
           "name": "Shop",
           "kind": "sales_channel",
           "confidential": false,
           "redirect_uri": null,
-          "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABg",
-          "client_secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABc",
+          "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABk",
+          "client_secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABg",
           "scopes": "market:all",
           "expires_in": 14400,
           "mode": "test",
@@ -49,14 +49,14 @@ async fn a_sales_channel_is_public() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAZ/relationships/organization",
-              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAZ/organization"
+              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa/relationships/organization",
+              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa/organization"
             }
           },
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAZ/relationships/role",
-              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAZ/role"
+              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa/relationships/role",
+              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa/role"
             }
           }
         }

@@ -28,10 +28,10 @@ async fn an_admin_opens_an_application_to_a_member() {
     assert_json_snapshot!(made.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAf",
+        "id": "AAAAAAAAAg",
         "type": "application_memberships",
         "links": {
-          "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf"
+          "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg"
         },
         "attributes": {
           "filters": {
@@ -49,32 +49,32 @@ async fn an_admin_opens_an_application_to_a_member() {
         "relationships": {
           "api_credential": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/relationships/api_credential",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/api_credential"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/api_credential",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/api_credential"
             }
           },
           "membership": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/relationships/membership",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/membership"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/membership",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/membership"
             }
           },
           "membership_profile": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/relationships/membership_profile",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/membership_profile"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/membership_profile",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/membership_profile"
             }
           },
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/relationships/organization",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/organization"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/organization",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/organization"
             }
           },
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/relationships/role",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAf/role"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/role",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/role"
             }
           }
         }

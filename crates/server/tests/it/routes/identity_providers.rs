@@ -30,10 +30,10 @@ async fn the_owner_of_an_enterprise_makes_one() {
     assert_json_snapshot!(made.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAX",
+        "id": "AAAAAAAAAY",
         "type": "identity_providers",
         "links": {
-          "self": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAX"
+          "self": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAY"
         },
         "attributes": {
           "name": "Staff",
@@ -45,7 +45,7 @@ async fn the_owner_of_an_enterprise_makes_one() {
           "token_url": "https://id.example.com/token",
           "authorize_url": "https://id.example.com/authorize",
           "jwks_url": "https://id.example.com/jwks",
-          "txt_record": "cl-verification=g1tTub_OMNrRhwvLFlz6_Fe0I0fjWeOE",
+          "txt_record": "cl-verification=E7TdRZZN_KAURJOqjU3cOHs5icJeLe4W",
           "organization": null,
           "disabled_at": null,
           "created_at": "2026-01-01T12:00:00.000Z",
@@ -57,8 +57,8 @@ async fn the_owner_of_an_enterprise_makes_one() {
         "relationships": {
           "user": {
             "links": {
-              "self": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAX/relationships/user",
-              "related": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAX/user"
+              "self": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAY/relationships/user",
+              "related": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAY/user"
             }
           }
         }

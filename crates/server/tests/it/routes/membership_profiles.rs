@@ -16,10 +16,10 @@ async fn an_admin_makes_one() {
     assert_json_snapshot!(made.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAX",
+        "id": "AAAAAAAAAY",
         "type": "membership_profiles",
         "links": {
-          "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAX"
+          "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY"
         },
         "attributes": {
           "name": "Marketing",
@@ -34,14 +34,14 @@ async fn an_admin_makes_one() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAX/relationships/organization",
-              "related": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAX/organization"
+              "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY/relationships/organization",
+              "related": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY/organization"
             }
           },
           "application_memberships": {
             "links": {
-              "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAX/relationships/application_memberships",
-              "related": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAX/application_memberships"
+              "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY/relationships/application_memberships",
+              "related": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY/application_memberships"
             }
           }
         }

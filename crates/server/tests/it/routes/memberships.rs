@@ -20,10 +20,10 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
     assert_json_snapshot!(made.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAX",
+        "id": "AAAAAAAAAY",
         "type": "memberships",
         "links": {
-          "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX"
+          "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY"
         },
         "attributes": {
           "user_email": "new@example.com",
@@ -42,46 +42,46 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/relationships/organization",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/organization"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/organization",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/organization"
             }
           },
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/relationships/role",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/role"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/role",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/role"
             },
             "data": {
               "type": "roles",
-              "id": "AAAAAAAAAL"
+              "id": "AAAAAAAAAM"
             }
           },
           "application_memberships": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/relationships/application_memberships",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/application_memberships"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/application_memberships",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/application_memberships"
             }
           },
           "membership_profile": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/relationships/membership_profile",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/membership_profile"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/membership_profile",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/membership_profile"
             }
           },
           "versions": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/relationships/versions",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/versions"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/versions",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/versions"
             }
           }
         }
       },
       "included": [
         {
-          "id": "AAAAAAAAAL",
+          "id": "AAAAAAAAAM",
           "type": "roles",
           "links": {
-            "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL"
+            "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM"
           },
           "attributes": {
             "name": "Read-only",
@@ -95,32 +95,32 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
           "relationships": {
             "organization": {
               "links": {
-                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL/relationships/organization",
-                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAL/organization"
+                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM/relationships/organization",
+                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAM/organization"
               }
             },
             "permissions": {
               "links": {
-                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL/relationships/permissions",
-                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAL/permissions"
+                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM/relationships/permissions",
+                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAM/permissions"
               }
             },
             "memberships": {
               "links": {
-                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL/relationships/memberships",
-                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAL/memberships"
+                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM/relationships/memberships",
+                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAM/memberships"
               }
             },
             "api_credentials": {
               "links": {
-                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL/relationships/api_credentials",
-                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAL/api_credentials"
+                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM/relationships/api_credentials",
+                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAM/api_credentials"
               }
             },
             "versions": {
               "links": {
-                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL/relationships/versions",
-                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAL/versions"
+                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM/relationships/versions",
+                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAM/versions"
               }
             }
           }
@@ -135,10 +135,10 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
     To: new@example.com
     Subject: Join Blue
     Date: Thu, 01 Jan 2026 12:00:00 +0000
-    Message-ID: <AAAAAAAAAa@example.test>
+    Message-ID: <AAAAAAAAAb@example.test>
     You have been invited by Ada Example to become a member of Blue.
 
-    Accept the invitation: https://dashboard.example.test/invitations/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABk
+    Accept the invitation: https://dashboard.example.test/invitations/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABo
 
     The link can be used once, within 30 days. If you did not expect this letter, you can ignore it.
     ");
@@ -160,7 +160,7 @@ async fn somebody_with_an_account_is_active_at_once_and_gets_a_letter() {
     To: Grace@Example.com
     Subject: You are now a member of Blue
     Date: Thu, 01 Jan 2026 12:00:00 +0000
-    Message-ID: <AAAAAAAAAf@example.test>
+    Message-ID: <AAAAAAAAAg@example.test>
     You have been added by Ada Example to Blue. Sign in as you always do.
 
     Sign in: https://dashboard.example.test

@@ -63,11 +63,11 @@ async fn a_personal_application_gets_a_provisioning_token() {
     assert_json_snapshot!(claims(token), { ".rand" => "a fraction" }, @r#"
     {
       "user": {
-        "id": "AAAAAAAAAB"
+        "id": "AAAAAAAAAC"
       },
       "application": {
-        "id": "AAAAAAAAAF",
-        "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAM",
+        "id": "AAAAAAAAAG",
+        "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ",
         "kind": "user",
         "public": false,
         "confidential": true
@@ -114,14 +114,14 @@ async fn a_sales_channel_needs_no_secret_and_says_whether_it_showed_one() {
     assert_json_snapshot!(claims(&granted["access_token"]), { ".rand" => "a fraction" }, @r#"
     {
       "organization": {
-        "id": "AAAAAAAAAH",
+        "id": "AAAAAAAAAI",
         "slug": "the-blue-brand",
         "enterprise": true,
         "region": "eu-west-1"
       },
       "application": {
-        "id": "AAAAAAAAAZ",
-        "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABg",
+        "id": "AAAAAAAAAa",
+        "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABk",
         "kind": "sales_channel",
         "public": true,
         "confidential": false

@@ -17,10 +17,10 @@ async fn creating_one_needs_only_a_name() {
     assert_json_snapshot!(made.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAH",
+        "id": "AAAAAAAAAI",
         "type": "organizations",
         "links": {
-          "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH"
+          "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI"
         },
         "attributes": {
           "name": "The Blue Brand",
@@ -106,26 +106,26 @@ async fn creating_one_needs_only_a_name() {
         "relationships": {
           "memberships": {
             "links": {
-              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/memberships",
-              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/memberships"
+              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/memberships",
+              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/memberships"
             }
           },
           "roles": {
             "links": {
-              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/roles",
-              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/roles"
+              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/roles",
+              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/roles"
             }
           },
           "permissions": {
             "links": {
-              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/permissions",
-              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/permissions"
+              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/permissions",
+              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/permissions"
             }
           },
           "api_credentials": {
             "links": {
-              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/api_credentials",
-              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/api_credentials"
+              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/api_credentials",
+              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/api_credentials"
             }
           }
         }
@@ -148,54 +148,54 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
     assert_json_snapshot!(ada.get(&path).await.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAH",
+        "id": "AAAAAAAAAI",
         "type": "organizations",
         "links": {
-          "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH"
+          "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI"
         },
         "attributes": {},
         "relationships": {
           "memberships": {
             "links": {
-              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/memberships",
-              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/memberships"
+              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/memberships",
+              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/memberships"
             },
             "data": [
               {
                 "type": "memberships",
-                "id": "AAAAAAAAAN"
+                "id": "AAAAAAAAAO"
               }
             ]
           },
           "roles": {
             "links": {
-              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/roles",
-              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/roles"
+              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/roles",
+              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/roles"
             },
             "data": [
               {
                 "type": "roles",
-                "id": "AAAAAAAAAJ"
+                "id": "AAAAAAAAAK"
               },
               {
                 "type": "roles",
-                "id": "AAAAAAAAAL"
+                "id": "AAAAAAAAAM"
               }
             ]
           },
           "api_credentials": {
             "links": {
-              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/api_credentials",
-              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/api_credentials"
+              "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/api_credentials",
+              "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/api_credentials"
             },
             "data": [
               {
                 "type": "api_credentials",
-                "id": "AAAAAAAAAR"
+                "id": "AAAAAAAAAS"
               },
               {
                 "type": "api_credentials",
-                "id": "AAAAAAAAAV"
+                "id": "AAAAAAAAAW"
               }
             ]
           }
@@ -203,10 +203,10 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
       },
       "included": [
         {
-          "id": "AAAAAAAAAN",
+          "id": "AAAAAAAAAO",
           "type": "memberships",
           "links": {
-            "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAN"
+            "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAO"
           },
           "attributes": {
             "user_email": "ada@example.com",
@@ -217,21 +217,21 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           "relationships": {
             "role": {
               "links": {
-                "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAN/relationships/role",
-                "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAN/role"
+                "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAO/relationships/role",
+                "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAO/role"
               },
               "data": {
                 "type": "roles",
-                "id": "AAAAAAAAAJ"
+                "id": "AAAAAAAAAK"
               }
             }
           }
         },
         {
-          "id": "AAAAAAAAAJ",
+          "id": "AAAAAAAAAK",
           "type": "roles",
           "links": {
-            "self": "https://provisioning.example.test/api/roles/AAAAAAAAAJ"
+            "self": "https://provisioning.example.test/api/roles/AAAAAAAAAK"
           },
           "attributes": {
             "name": "Admin",
@@ -239,10 +239,10 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           }
         },
         {
-          "id": "AAAAAAAAAL",
+          "id": "AAAAAAAAAM",
           "type": "roles",
           "links": {
-            "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL"
+            "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM"
           },
           "attributes": {
             "name": "Read-only",
@@ -250,10 +250,10 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           }
         },
         {
-          "id": "AAAAAAAAAR",
+          "id": "AAAAAAAAAS",
           "type": "api_credentials",
           "links": {
-            "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAR"
+            "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAS"
           },
           "attributes": {
             "name": "Resources",
@@ -266,21 +266,21 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           "relationships": {
             "role": {
               "links": {
-                "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAR/relationships/role",
-                "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAR/role"
+                "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAS/relationships/role",
+                "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAS/role"
               },
               "data": {
                 "type": "roles",
-                "id": "AAAAAAAAAJ"
+                "id": "AAAAAAAAAK"
               }
             }
           }
         },
         {
-          "id": "AAAAAAAAAV",
+          "id": "AAAAAAAAAW",
           "type": "api_credentials",
           "links": {
-            "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAV"
+            "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAW"
           },
           "attributes": {
             "name": "Resources",
@@ -293,12 +293,12 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           "relationships": {
             "role": {
               "links": {
-                "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAV/relationships/role",
-                "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAV/role"
+                "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAW/relationships/role",
+                "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAW/role"
               },
               "data": {
                 "type": "roles",
-                "id": "AAAAAAAAAJ"
+                "id": "AAAAAAAAAK"
               }
             }
           }

@@ -23,10 +23,10 @@ async fn a_custom_role_gets_one_for_each_subject() {
     assert_json_snapshot!(made.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAZ",
+        "id": "AAAAAAAAAa",
         "type": "permissions",
         "links": {
-          "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAZ"
+          "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAa"
         },
         "attributes": {
           "can_create": false,
@@ -44,20 +44,20 @@ async fn a_custom_role_gets_one_for_each_subject() {
         "relationships": {
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAZ/relationships/role",
-              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAZ/role"
+              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/relationships/role",
+              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/role"
             }
           },
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAZ/relationships/organization",
-              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAZ/organization"
+              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/relationships/organization",
+              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/organization"
             }
           },
           "versions": {
             "links": {
-              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAZ/relationships/versions",
-              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAZ/versions"
+              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/relationships/versions",
+              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/versions"
             }
           }
         }

@@ -204,10 +204,10 @@ async fn fields_limit_attributes_and_relationships() {
     assert_json_snapshot!(ask("fields[roles]=id,name,organization&include=organization&fields[organizations]=slug").await, @r#"
     {
       "data": {
-        "id": "AAAAAAAAAJ",
+        "id": "AAAAAAAAAK",
         "type": "roles",
         "links": {
-          "self": "https://provisioning.example.test/api/roles/AAAAAAAAAJ"
+          "self": "https://provisioning.example.test/api/roles/AAAAAAAAAK"
         },
         "attributes": {
           "name": "Admin"
@@ -215,22 +215,22 @@ async fn fields_limit_attributes_and_relationships() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAJ/relationships/organization",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAJ/organization"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAK/relationships/organization",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAK/organization"
             },
             "data": {
               "type": "organizations",
-              "id": "AAAAAAAAAH"
+              "id": "AAAAAAAAAI"
             }
           }
         }
       },
       "included": [
         {
-          "id": "AAAAAAAAAH",
+          "id": "AAAAAAAAAI",
           "type": "organizations",
           "links": {
-            "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH"
+            "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI"
           },
           "attributes": {
             "slug": "blue"
@@ -261,41 +261,41 @@ async fn includes_reach_three_deep_and_come_once() {
     assert_json_snapshot!(ada.get(&path).await.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAX",
+        "id": "AAAAAAAAAY",
         "type": "memberships",
         "links": {
-          "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX"
+          "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY"
         },
         "attributes": {},
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/relationships/organization",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/organization"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/organization",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/organization"
             },
             "data": {
               "type": "organizations",
-              "id": "AAAAAAAAAH"
+              "id": "AAAAAAAAAI"
             }
           },
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/relationships/role",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/role"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/role",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/role"
             },
             "data": {
               "type": "roles",
-              "id": "AAAAAAAAAL"
+              "id": "AAAAAAAAAM"
             }
           }
         }
       },
       "included": [
         {
-          "id": "AAAAAAAAAL",
+          "id": "AAAAAAAAAM",
           "type": "roles",
           "links": {
-            "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL"
+            "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM"
           },
           "attributes": {
             "kind": "read_only"
@@ -303,62 +303,62 @@ async fn includes_reach_three_deep_and_come_once() {
           "relationships": {
             "memberships": {
               "links": {
-                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAL/relationships/memberships",
-                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAL/memberships"
+                "self": "https://provisioning.example.test/api/roles/AAAAAAAAAM/relationships/memberships",
+                "related": "https://provisioning.example.test/api/roles/AAAAAAAAAM/memberships"
               },
               "data": [
                 {
                   "type": "memberships",
-                  "id": "AAAAAAAAAX"
+                  "id": "AAAAAAAAAY"
                 }
               ]
             }
           }
         },
         {
-          "id": "AAAAAAAAAH",
+          "id": "AAAAAAAAAI",
           "type": "organizations",
           "links": {
-            "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH"
+            "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI"
           },
           "attributes": {},
           "relationships": {
             "memberships": {
               "links": {
-                "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/memberships",
-                "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/memberships"
+                "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/memberships",
+                "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/memberships"
               },
               "data": [
                 {
                   "type": "memberships",
-                  "id": "AAAAAAAAAN"
+                  "id": "AAAAAAAAAO"
                 },
                 {
                   "type": "memberships",
-                  "id": "AAAAAAAAAX"
+                  "id": "AAAAAAAAAY"
                 }
               ]
             }
           }
         },
         {
-          "id": "AAAAAAAAAN",
+          "id": "AAAAAAAAAO",
           "type": "memberships",
           "links": {
-            "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAN"
+            "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAO"
           },
           "attributes": {},
           "relationships": {
             "organization": {
               "links": {
-                "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAN/relationships/organization",
-                "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAN/organization"
+                "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAO/relationships/organization",
+                "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAO/organization"
               }
             },
             "role": {
               "links": {
-                "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAN/relationships/role",
-                "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAN/role"
+                "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAO/relationships/role",
+                "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAO/role"
               }
             }
           }
@@ -420,17 +420,17 @@ async fn relationships_answer_with_linkage() {
     assert_json_snapshot!(many.json(), @r#"
     {
       "links": {
-        "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/relationships/roles",
-        "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAH/roles"
+        "self": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/relationships/roles",
+        "related": "https://provisioning.example.test/api/organizations/AAAAAAAAAI/roles"
       },
       "data": [
         {
           "type": "roles",
-          "id": "AAAAAAAAAJ"
+          "id": "AAAAAAAAAK"
         },
         {
           "type": "roles",
-          "id": "AAAAAAAAAL"
+          "id": "AAAAAAAAAM"
         }
       ]
     }

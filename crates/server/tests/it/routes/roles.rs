@@ -18,10 +18,10 @@ async fn an_enterprise_makes_custom_roles() {
     assert_json_snapshot!(made.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAX",
+        "id": "AAAAAAAAAY",
         "type": "roles",
         "links": {
-          "self": "https://provisioning.example.test/api/roles/AAAAAAAAAX"
+          "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY"
         },
         "attributes": {
           "name": "Care",
@@ -35,32 +35,32 @@ async fn an_enterprise_makes_custom_roles() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAX/relationships/organization",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAX/organization"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/organization",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/organization"
             }
           },
           "permissions": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAX/relationships/permissions",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAX/permissions"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/permissions",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/permissions"
             }
           },
           "memberships": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAX/relationships/memberships",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAX/memberships"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/memberships",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/memberships"
             }
           },
           "api_credentials": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAX/relationships/api_credentials",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAX/api_credentials"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/api_credentials",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/api_credentials"
             }
           },
           "versions": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAX/relationships/versions",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAX/versions"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/versions",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/versions"
             }
           }
         }

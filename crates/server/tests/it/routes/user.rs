@@ -15,7 +15,7 @@ async fn everyone_sees_themselves() {
     assert_json_snapshot!(ada.get("/api/user").await.json(), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAB",
+        "id": "AAAAAAAAAC",
         "type": "users",
         "attributes": {
           "email": "ada@example.com",

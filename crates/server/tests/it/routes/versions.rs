@@ -18,14 +18,14 @@ async fn an_update_leaves_what_was_before_and_after_and_who_did_it() {
     {
       "data": [
         {
-          "id": "AAAAAAAAAb",
+          "id": "AAAAAAAAAc",
           "type": "versions",
           "links": {
-            "self": "https://provisioning.example.test/api/versions/AAAAAAAAAb"
+            "self": "https://provisioning.example.test/api/versions/AAAAAAAAAc"
           },
           "attributes": {
             "resource_type": "memberships",
-            "resource_id": "AAAAAAAAAX",
+            "resource_id": "AAAAAAAAAY",
             "event": "update",
             "changes": {
               "reference": [
@@ -39,18 +39,18 @@ async fn an_update_leaves_what_was_before_and_after_and_who_did_it() {
                 }
               ],
               "role_id": [
-                "AAAAAAAAAL",
-                "AAAAAAAAAJ"
+                "AAAAAAAAAM",
+                "AAAAAAAAAK"
               ]
             },
             "who": {
               "application": {
-                "id": "AAAAAAAAAF",
+                "id": "AAAAAAAAAG",
                 "kind": "user",
                 "public": false
               },
               "user": {
-                "id": "AAAAAAAAAB"
+                "id": "AAAAAAAAAC"
               }
             },
             "created_at": "2026-01-01T12:00:00.000Z",
@@ -66,8 +66,8 @@ async fn an_update_leaves_what_was_before_and_after_and_who_did_it() {
         "page_count": 1
       },
       "links": {
-        "first": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/versions?page%5Bnumber%5D=1&page%5Bsize%5D=10",
-        "last": "https://provisioning.example.test/api/memberships/AAAAAAAAAX/versions?page%5Bnumber%5D=1&page%5Bsize%5D=10"
+        "first": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/versions?page%5Bnumber%5D=1&page%5Bsize%5D=10",
+        "last": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/versions?page%5Bnumber%5D=1&page%5Bsize%5D=10"
       }
     }
     "#);

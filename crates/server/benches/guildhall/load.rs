@@ -1,0 +1,150 @@
+//! Asking over many connections at once, cheaply, and timing the answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const CONNECTIONS: usize = 64;
+const WARM_UP: Duration = Duration::from_secs(1);
+const MEASURED: Duration = Duration::from_secs(4);
+
+/// A request to be made over and over, each time with the next number.
+#[derive(Clone)]
+pub(crate) struct Load {
+    address: SocketAddr,
+    method: &'static str,
+    make: Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>,
+}
+
+/// What came out.
+pub(crate) struct Measured {
+    pub(crate) name: &'static str,
+    /// Answers a second.
+    pub(crate) rate: f64,
+    /// Answers a second of the bare handler with the same bytes.
+    pub(crate) floor: f64,
+    /// Half of the answers took less, in milliseconds.
+    pub(crate) p50: f64,
+    /// One in a hundred took more, in milliseconds.
+    pub(crate) p99: f64,
+}
+
+/// Numbers that no two requests of a run share.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl Load {
+    pub(crate) fn get(address: SocketAddr, path: &str, token: &str) -> Self {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n");
+        Self { address, method: "GET", make: Arc::new(move |_| request.clone().into_bytes()) }
+    }
+
+    pub(crate) fn post(
+        address: SocketAddr,
+        path: &str,
+        token: &str,
+        body: impl Fn(u64) -> String + Send + Sync + 'static,
+    ) -> Self {
+        let media_type =
+            if path.starts_with("/oauth") { "application/json" } else { "application/vnd.api+json" };
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\ncontent-type: {media_type}\r\n"
+        );
+        let make = move |number| {
+            let body = body(number);
+            format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        };
+        Self { address, method: "POST", make: Arc::new(make) }
+    }
+
+    /// Measures it, and the bare handler at `floor` with the same bytes.
+    pub(crate) fn measure(self, name: &'static str, floor: SocketAddr) -> Measured {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let answer = once(self.address, &(self.make)(NEXT.fetch_add(1, Ordering::Relaxed))).await;
+            let put = format!("PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", answer.len());
+            once(floor, &[put.as_bytes(), &answer].concat()).await;
+            let bare = Self { address: floor, ..self.clone() };
+            let (floor, _) = bare.run(true).await;
+            let (rate, mut times) = self.run(false).await;
+            times.sort_unstable();
+            let at =
+                |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1000.0;
+            Measured { name, rate, floor, p50: at(50), p99: at(99) }
+        })
+    }
+
+    async fn run(&self, bare: bool) -> (f64, Vec<Duration>) {
+        let began = Instant::now();
+        let tasks: Vec<_> = (0..CONNECTIONS)
+            .map(|_| {
+                let load = self.clone();
+                tokio::spawn(async move {
+                    let mut stream = TcpStream::connect(load.address).await.expect("the server listens");
+                    stream.set_nodelay(true).expect("a socket option");
+                    let (mut buffer, mut times) = (Vec::with_capacity(64 * 1024), Vec::new());
+                    while began.elapsed() < WARM_UP + MEASURED {
+                        let mut request = (load.make)(NEXT.fetch_add(1, Ordering::Relaxed));
+                        if bare {
+                            request = bared(request, load.method);
+                        }
+                        let asked = Instant::now();
+                        stream.write_all(&request).await.expect("the server reads");
+                        answer(&mut stream, &mut buffer).await;
+                        if began.elapsed() > WARM_UP {
+                            times.push(asked.elapsed());
+                        }
+                    }
+                    times
+                })
+            })
+            .collect();
+        let mut times = Vec::new();
+        for task in tasks {
+            times.extend(task.await.expect("asking does not fail"));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
+        let count = times.len() as f64;
+        (count / MEASURED.as_secs_f64(), times)
+    }
+}
+
+/// The same request, to the one path of the bare handler.
+fn bared(request: Vec<u8>, method: &str) -> Vec<u8> {
+    let text = String::from_utf8(request).expect("requests are text");
+    let (_, rest) = text.split_once(" HTTP/1.1").expect("a request line");
+    format!("{method} / HTTP/1.1{rest}").into_bytes()
+}
+
+/// One request over a connection of its own; answers the body.
+pub(crate) async fn once(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    stream.write_all(request).await.expect("the server reads");
+    let mut buffer = Vec::new();
+    let body = answer(&mut stream, &mut buffer).await;
+    buffer[body..].to_vec()
+}
+
+/// Reads one answer; says where its body begins.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> usize {
+    buffer.clear();
+    loop {
+        let read = stream.read_buf(buffer).await.expect("the server answers");
+        assert!(read > 0, "the server hung up: {}", String::from_utf8_lossy(buffer));
+        let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&buffer[..end]);
+        assert!(head.starts_with("HTTP/1.1 2"), "{head} {}", String::from_utf8_lossy(&buffer[end..]));
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().expect("a number"));
+        let body = end + 4;
+        while buffer.len() < body + length {
+            assert!(stream.read_buf(buffer).await.expect("the server answers") > 0, "the server hung up");
+        }
+        return body;
+    }
+}
