@@ -256,10 +256,14 @@ async fn every_operation_by_every_kind_of_caller() {
         }
     }
     let mut table = format!("{:<84}", "");
-    CALLERS.iter().for_each(|caller| write!(table, "{caller:>12}").unwrap());
+    for caller in CALLERS {
+        write!(table, "{caller:>12}").unwrap();
+    }
     for row in cells.chunks(CALLERS.len()) {
         write!(table, "\n{:<84}", row[0].operation).unwrap();
-        row.iter().for_each(|cell| write!(table, "{:>12}", cell.shown).unwrap());
+        for cell in row {
+            write!(table, "{:>12}", cell.shown).unwrap();
+        }
     }
     assert_snapshot!("access_table", table);
 }

@@ -17,7 +17,7 @@ struct Known {
     number: i64,
 }
 
-async fn world<'g>(organization: &Organization<'g>) -> Vec<Known> {
+async fn world(organization: &Organization<'_>) -> Vec<Known> {
     let mut all = Vec::new();
     for (index, reference) in TEXTS.into_iter().map(Some).chain([None, None]).enumerate() {
         let number = 7200 + i64::try_from(index / 2).unwrap();
@@ -42,8 +42,9 @@ fn like(text: &[char], pattern: &[char]) -> bool {
         [] => text.is_empty(),
         ['%', rest @ ..] => (0..=text.len()).any(|from| like(&text[from..], rest)),
         ['_', rest @ ..] => !text.is_empty() && like(&text[1..], rest),
-        ['\\', literal, rest @ ..] => text.first() == Some(literal) && like(&text[1..], rest),
-        [literal, rest @ ..] => text.first() == Some(literal) && like(&text[1..], rest),
+        ['\\', literal, rest @ ..] | [literal, rest @ ..] => {
+            text.first() == Some(literal) && like(&text[1..], rest)
+        }
     }
 }
 

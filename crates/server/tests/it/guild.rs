@@ -177,7 +177,7 @@ async fn make_key() -> (String, String) {
 
 fn settings(folder: &Path) -> Config {
     let mut config = Config::try_out(folder).unwrap();
-    config.domain = "example.test".to_owned();
+    "example.test".clone_into(&mut config.domain);
     config.rate_limits = Switch::Off;
     config
 }

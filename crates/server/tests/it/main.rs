@@ -1,5 +1,9 @@
 //! Tests of the whole server: people ask, whole answers are compared.
 
+#![expect(clippy::too_many_lines, reason = "whole answers are long")]
+#![expect(clippy::needless_pass_by_value, reason = "documents read best where they are written")]
+#![expect(clippy::cloned_ref_to_slice_refs, reason = "expected values read best as literals")]
+
 mod access;
 mod binary;
 mod catalog;
