@@ -8,11 +8,14 @@
 mod catalog;
 mod coerce;
 mod condition;
+mod count;
 mod error;
 mod filter;
+mod follow;
 mod format;
 mod include;
 mod input;
+mod loaded;
 pub mod openapi;
 mod page;
 mod predicate;

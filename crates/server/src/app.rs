@@ -67,7 +67,7 @@ impl App {
     ) -> Result<Arc<Self>> {
         let db = options.open(schema::MIGRATIONS)?;
         let configured = config.plans.clone();
-        db.write(move |tx| plans::store(tx, &configured)).await?;
+        db.write(move |tx| plans::complete(tx, &configured)).await?;
         let keys = Keyring::open(&db, &vault, config.signing_key_bits, clock.now()).await?;
         Ok(Arc::new(Self {
             catalog: resources::catalog(&config.domain),

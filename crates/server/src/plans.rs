@@ -5,7 +5,7 @@ use guildhall_jsonapi::{Error, Problem, Result};
 use guildhall_store::{Sql, Tx};
 use std::collections::BTreeMap;
 
-/// Writes the configured plans to the database, where rules and answers read them.
+/// Writes the plans of a server's settings to the database, where rules and answers read them.
 pub fn store(tx: &mut Tx<'_>, plans: &BTreeMap<String, PlanSetting>) -> Result<(), guildhall_store::Error> {
     for (name, plan) in plans {
         tx.execute(&Sql::new(
@@ -16,6 +16,17 @@ pub fn store(tx: &mut Tx<'_>, plans: &BTreeMap<String, PlanSetting>) -> Result<(
         ))?;
     }
     Ok(())
+}
+
+/// Writes only the plans that the database does not have: a command may run without the server's settings.
+pub fn complete(
+    tx: &mut Tx<'_>,
+    plans: &BTreeMap<String, PlanSetting>,
+) -> Result<(), guildhall_store::Error> {
+    let rows = tx.rows(&Sql::text("select name from plans"))?;
+    let known: Vec<&str> = rows.iter().map(|row| row.text(0)).collect();
+    let missing = plans.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    store(tx, &missing.map(|(name, plan)| (name.clone(), *plan)).collect())
 }
 
 /// Whether an organization is Enterprise: its owner's plan says so.

@@ -1,7 +1,7 @@
 //! Serving: the listeners, the letters, the housekeeping, and a quiet end.
 
 use crate::config::Config;
-use crate::{App, http, outbox, tls};
+use crate::{App, http, outbox, plans, tls};
 use anyhow::{Context, Result};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
@@ -18,6 +18,8 @@ const GRACE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_secs(5);
 /// How often what has expired is cleared away.
 const SWEEP: Duration = Duration::from_mins(10);
+/// How long it is known that a letter was sent, in milliseconds: thirty days.
+const LETTER_LIFE: i64 = 30 * 24 * 60 * 60 * 1000;
 /// How long versions are shown, in milliseconds: a year.
 const VERSION_LIFE: i64 = 365 * 24 * 60 * 60 * 1000;
 
@@ -41,6 +43,8 @@ pub fn claim(config: &Config) -> Result<File> {
 
 /// Serves until `stop` ends; answers what was accepted by then.
 pub async fn serve(app: Arc<App>, stop: impl Future<Output = ()>) -> Result<()> {
+    let plans = app.config.plans.clone();
+    app.db.write(move |tx| plans::store(tx, &plans)).await?;
     let handle = Handle::new();
     let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let mut servers = JoinSet::new();
@@ -116,12 +120,14 @@ async fn sweep_all(app: Arc<App>) {
     }
 }
 
-/// Forgets revoked tokens that have ended by themselves, and stops showing versions after a year.
+/// Forgets revoked tokens that have ended by themselves and letters that were sent a while ago, and stops
+/// showing versions after a year.
 pub async fn sweep(app: &App) -> Result<(), guildhall_store::Error> {
     let now = app.clock.now();
     app.db
         .write(move |tx| {
             tx.execute(&Sql::new("delete from revoked_tokens where expires_at < ?", [now.into()]))?;
+            tx.execute(&Sql::new("delete from letters where sent_at < ?", [(now - LETTER_LIFE).into()]))?;
             let old = now - VERSION_LIFE;
             tx.execute(&Sql::new(
                 "update sizes set size = size - coalesce((select count(*) from history h

@@ -337,6 +337,24 @@ pub(crate) fn change(kind: &str, id: &str, attributes: Json) -> Json {
     json!({ "data": { "type": kind, "id": id, "attributes": attributes } })
 }
 
+/// Runs everything at once and waits for all of it.
+pub(crate) async fn at_once<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = all.map(Box::pin).collect();
+    let mut done = Vec::new();
+    std::future::poll_fn(|context| {
+        running.retain_mut(|future| match future.as_mut().poll(context) {
+            std::task::Poll::Ready(output) => {
+                done.push(output);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if running.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done
+}
+
 /// What somebody was answered.
 #[derive(Debug)]
 pub(crate) struct Reply {

@@ -1,6 +1,6 @@
 //! `/api/memberships`.
 
-use crate::guild::{DAY, Guild, HOUR, change, link};
+use crate::guild::{DAY, Guild, HOUR, at_once, change, link};
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::{Value as Json, json};
 
@@ -216,6 +216,31 @@ async fn the_same_address_cannot_be_invited_twice() {
     let red = ada.creates_organization("Red").await;
     red.invites("new@example.com", &red.read_only).await;
     assert_eq!(guild.letters().await.len(), 2);
+}
+
+#[tokio::test]
+async fn of_equal_invitations_at_once_one_counts() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    let invitation = || ada.post("/api/memberships", blue.invitation("new@example.com", &blue.read_only));
+    let replies = at_once((0..12).map(|_| invitation())).await;
+    assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
+    assert!(replies.iter().all(|reply| [201, 422].contains(&reply.status)));
+    assert_eq!(guild.letters().await.len(), 1);
+    assert_eq!(guild.number("select size from sizes where kind = 'memberships'").await, 2);
+}
+
+#[tokio::test]
+async fn names_in_letters_are_text_and_nothing_else() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let name = "<b>Evil</b> & \"Co\"";
+    let evil = ada.creates_organization(name).await;
+    evil.invites("new@example.com", &evil.read_only).await;
+    let letter = guild.letters().await.remove(0).replace("=\r\n", "").replace("=3D", "=");
+    assert!(!letter.split("text/html").nth(1).unwrap().contains("<b>"), "{letter}");
+    assert!(letter.contains("member of &#60;b&#62;Evil&#60;/b&#62; &#38; &#34;Co&#34;."), "{letter}");
 }
 
 #[tokio::test]

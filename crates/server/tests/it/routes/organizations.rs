@@ -1,6 +1,6 @@
 //! `/api/organizations`.
 
-use crate::guild::{Guild, change};
+use crate::guild::{Guild, at_once, change};
 use insta::assert_json_snapshot;
 use serde_json::{Value as Json, json};
 
@@ -495,27 +495,10 @@ async fn limits_hold_under_concurrency() {
     let guild = Guild::new().await;
     let ada = guild.user_on("ada", "growth").await;
     let attempts = (0..8).map(|n| ada.post("/api/organizations", new(json!({ "name": format!("Org {n}") }))));
-    let replies = futures(attempts).await;
+    let replies = at_once(attempts).await;
     let made = replies.iter().filter(|reply| reply.status == 201).count();
     assert_eq!((made, replies.len() - made), (2, 6));
     assert_eq!(guild.number("select count(*) from organizations").await, 2);
-}
-
-async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = all.map(Box::pin).collect();
-    let mut done = Vec::new();
-    std::future::poll_fn(|context| {
-        running.retain_mut(|future| match future.as_mut().poll(context) {
-            std::task::Poll::Ready(output) => {
-                done.push(output);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if running.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    done
 }
 
 mod transfer_ownership {
