@@ -92,7 +92,13 @@ impl Query {
                 let detail = format!("{name} is not a valid sort criteria for {}", spec.kind);
                 return Err(Problem::new(400, "INVALID_SORT_CRITERIA", "Invalid sort criteria", detail));
             }
-            self.sort.push(Sort { attribute, descending });
+            // A key that comes again orders nothing any more.
+            let known = |sort: &Sort| {
+                sort.attribute.map(|attribute| attribute.name) == attribute.map(|attribute| attribute.name)
+            };
+            if !self.sort.iter().any(known) {
+                self.sort.push(Sort { attribute, descending });
+            }
         }
         Ok(())
     }

@@ -79,6 +79,7 @@ impl Reader<'_> {
             within: within.map(|(_, _, sql)| sql),
             query,
         };
+        collection.check()?;
         let count = count(tx, &collection, tie)?;
         let rows =
             if query.page.offset() < count { tx.rows(&collection.page(&columns))? } else { Rows::default() };

@@ -4,11 +4,15 @@ use crate::condition::Conditions;
 use crate::query::Sort;
 use crate::scope::Arm;
 use crate::spec::{Attribute, Kind, Relationship};
-use crate::{Catalog, Query, Scope, Spec};
+use crate::{Catalog, Query, Result, Scope, Spec, filter};
 use guildhall_store::Sql;
 
 /// A collection is read as a merge of this many sorted parts at most; engines limit compound queries.
 const MOST_PARTS: usize = 100;
+/// How many arguments a merge may have, each part repeating the filters.
+const MOST_MERGED_ARGUMENTS: usize = 10_000;
+/// How many arguments a query may have; engines limit that too.
+const MOST_ARGUMENTS: usize = 30_000;
 
 /// What is read of each row: the id, then the attributes shown, then the links followed.
 #[derive(Clone, Debug)]
@@ -113,6 +117,15 @@ impl Collection<'_> {
         sql
     }
 
+    /// Refuses conditions that no engine takes: so many of them, for a caller in so many organizations.
+    pub(crate) fn check(&self) -> Result<()> {
+        let arguments = self.count(0).arguments();
+        if arguments <= MOST_ARGUMENTS {
+            return Ok(());
+        }
+        Err(filter::syntax(&format!("More than {MOST_ARGUMENTS} values to compare with")).into())
+    }
+
     /// One page of it, in order.
     ///
     /// Each part of the scope has an index that yields its rows in the default order, so that a page
@@ -184,7 +197,10 @@ impl Collection<'_> {
                 }
             }
         }
-        if parts.is_empty() || parts.len() > MOST_PARTS {
+        let mut narrowed = Sql::default();
+        self.narrow(&mut narrowed);
+        let merged = parts.len() * narrowed.arguments();
+        if parts.is_empty() || parts.len() > MOST_PARTS || merged > MOST_MERGED_ARGUMENTS {
             let mut whole = Sql::default();
             self.scope.condition(&mut whole, "t");
             parts = vec![whole];

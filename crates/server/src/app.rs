@@ -35,6 +35,8 @@ pub struct App {
     pub catalog: Catalog,
     /// `https://provisioning.<domain>/api`.
     pub base: String,
+    /// `https://auth.<domain>`, which every token names.
+    pub issuer: String,
     /// Tokens whose signature was checked before.
     pub verified: Verified,
     /// Who asked how often; `None` when nobody is limited.
@@ -71,6 +73,7 @@ impl App {
         let keys = Keyring::open(&db, &vault, config.signing_key_bits, clock.now()).await?;
         Ok(Arc::new(Self {
             catalog: resources::catalog(&config.domain),
+            issuer: config.url("auth"),
             base: format!("{}/api", config.url("provisioning")),
             limiter: (config.rate_limits == Switch::On).then(Limiter::new),
             verified: Verified::new(),

@@ -121,5 +121,5 @@ pub fn read(app: &App, authorization: Option<&str>) -> Option<Arc<Bearer>> {
         verified.insert(key, bearer.clone());
         bearer
     };
-    (bearer.claims.exp > now && bearer.claims.iss == app.config.url("auth")).then_some(bearer)
+    (bearer.claims.exp > now && bearer.claims.iss == app.issuer).then_some(bearer)
 }

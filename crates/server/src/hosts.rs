@@ -86,16 +86,25 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 fn host(domain: &str, name: &str) -> Host {
-    let without_port =
-        |name: &str| name.rsplit_once(':').map_or(name.to_owned(), |(host, _)| host.to_owned());
-    let name = without_port(name).to_ascii_lowercase();
-    match name.strip_suffix(&without_port(domain)).and_then(|prefix| prefix.strip_suffix('.')) {
-        Some("auth") => Host::Auth,
-        Some("provisioning") => Host::Provisioning,
-        Some("dashboard") => Host::Dashboard,
-        Some(slug) if !slug.contains('.') => Host::Organization(slug.to_owned()),
+    let (domain, name) = (without_port(domain), without_port(name));
+    let prefix = name.len().checked_sub(domain.len()).and_then(|end| {
+        let is_below = name.get(end..).is_some_and(|suffix| suffix.eq_ignore_ascii_case(domain));
+        name.get(..end).filter(|_| is_below)?.strip_suffix('.')
+    });
+    let is = |label: &str| prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(label));
+    match prefix {
+        _ if is("auth") => Host::Auth,
+        _ if is("provisioning") => Host::Provisioning,
+        _ if is("dashboard") => Host::Dashboard,
+        Some(slug) if !slug.is_empty() && !slug.contains('.') => {
+            Host::Organization(slug.to_ascii_lowercase())
+        }
         _ => Host::Any,
     }
+}
+
+fn without_port(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(host, _)| host)
 }
 
 #[cfg(test)]

@@ -64,6 +64,11 @@ impl Sql {
         self
     }
 
+    /// How many arguments it has.
+    pub fn arguments(&self) -> usize {
+        self.args.len()
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }

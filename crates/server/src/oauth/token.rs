@@ -58,7 +58,7 @@ fn mint(app: &App, client: Client, scope: &str) -> Result<Granted, OAuthError> {
         test: client.test,
         rand: app.chance.fraction(),
         iat: now,
-        iss: app.config.url("auth"),
+        iss: app.issuer.clone(),
     };
     let access_token = app.keys.sign(&claims).map_err(|error| OAuthError::broken(&error))?;
     Ok(Granted {

@@ -156,6 +156,33 @@ async fn an_order_is_kept_and_ties_are_broken() {
 }
 
 #[tokio::test]
+async fn the_largest_queries_are_answered_or_refused_clearly() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    for number in 0..30 {
+        ada.creates_organization(&format!("Organization {number}")).await;
+    }
+    let keys = vec!["id"; 5000].join(",");
+    assert_eq!(ada.get(&format!("/api/roles?sort={keys}")).await.status, 200);
+    let values = vec!["x"; 500].join(",");
+    let lists = vec![format!("filter[q][name_cont_any]={values}"); 15].join("&");
+    let found = ada.get(&format!("/api/roles?{lists}")).await;
+    assert_eq!((found.status, found.ids().len()), (200, 0));
+    let either = vec!["name"; 100].join("_or_");
+    assert_eq!(ada.get(&format!("/api/roles?filter[q][{either}_cont]=Admin")).await.ids().len(), 10);
+    let related = vec!["filter[q][organization_roles_memberships_owner_true]=true"; 100].join("&");
+    assert_eq!(ada.get(&format!("/api/roles?{related}")).await.status, 200);
+    let huge = vec![format!("{}_or_reference_eq", vec!["reference"; 99].join("_or_")); 1].join("");
+    let over = vec![format!("filter[q][{huge}]=x"); 2].join("&");
+    assert_eq!(
+        ada.get(&format!("/api/roles?{over}")).await.problems(),
+        ["400 INVALID_FILTERS_SYNTAX: More than 100 conditions is not a valid syntax for filtering."]
+    );
+    let all = vec!["memberships"; 40].join(",");
+    assert_eq!(ada.get(&format!("/api/roles?include={all}")).await.status, 200);
+}
+
+#[tokio::test]
 async fn lists_mix_organizations_and_stay_in_order() {
     let guild = Guild::new().await;
     let ada = guild.user("ada").await;
