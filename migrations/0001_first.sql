@@ -12,6 +12,7 @@ create table users (
     id text primary key,
     email text not null,
     email_key text not null,
+    email_proved boolean not null default true,
     first_name text not null default '',
     last_name text not null default '',
     time_zone text,

@@ -20,7 +20,6 @@ pub(crate) fn coerce(attribute: &Attribute, value: &Json) -> Result<Json, Proble
         Kind::Flag => match value {
             Json::Bool(flag) => Ok(json!(flag)),
             Json::String(text) => parse_flag(text).map(Json::Bool).ok_or_else(invalid),
-            Json::Number(number) => parse_flag(&number.to_string()).map(Json::Bool).ok_or_else(invalid),
             _ => Err(invalid()),
         },
         Kind::Integer(least, most) => integer(attribute.name, value, least, most),
@@ -46,17 +45,22 @@ pub(crate) fn parse_flag(text: &str) -> Option<bool> {
 
 fn integer(name: &str, value: &Json, least: i64, most: i64) -> Result<Json, Problem> {
     let problem = |rule, message: &str| Problem::attribute(name, rule, message).value(value.clone());
-    let number = match value {
-        Json::Number(number) => {
-            number.as_i64().ok_or_else(|| problem("not_an_integer", "must be an integer"))?
-        }
-        Json::String(text) => match text.parse::<i64>() {
-            Ok(number) => number,
-            Err(_) if text.parse::<f64>().is_ok() => {
-                return Err(problem("not_an_integer", "must be an integer"));
+    let text = match value {
+        Json::Number(number) => number.to_string(),
+        Json::String(text) => text.clone(),
+        _ => String::new(),
+    };
+    // Whole numbers beyond 64 bits are as far out of bounds as a number can be.
+    let number = match (text.parse::<i64>(), text.parse::<f64>()) {
+        (Ok(number), _) => number,
+        (_, Ok(number)) if number.is_finite() && number.fract() == 0.0 => {
+            if number < 0.0 {
+                i64::MIN
+            } else {
+                i64::MAX
             }
-            Err(_) => return Err(problem("not_a_number", "is not a number")),
-        },
+        }
+        (_, Ok(number)) if number.is_finite() => return Err(problem("not_an_integer", "must be an integer")),
         _ => return Err(problem("not_a_number", "is not a number")),
     };
     if number < least {
@@ -81,8 +85,7 @@ fn object(name: &str, value: &Json) -> Result<Json, Problem> {
         return Err(invalid());
     }
     if object.to_string().len() > LARGEST_OBJECT {
-        let message = format!("is larger than {LARGEST_OBJECT} bytes");
-        return Err(Problem::attribute(name, "invalid", &message).count(LARGEST_OBJECT));
+        return Err(Problem::attribute(name, "invalid", "is invalid").count(LARGEST_OBJECT));
     }
     Ok(object)
 }
@@ -91,7 +94,6 @@ fn text(attribute: &Attribute, value: &Json) -> Result<Json, Problem> {
     let invalid = || Problem::invalid(attribute.name, value.clone());
     let text = match value {
         Json::String(text) => text.clone(),
-        Json::Number(number) => number.to_string(),
         _ => return Err(invalid()),
     };
     if let Some(words) = attribute.within {
@@ -101,9 +103,7 @@ fn text(attribute: &Attribute, value: &Json) -> Result<Json, Problem> {
             Err(Problem::inclusion(attribute.name, value.clone()))
         };
     }
-    // An optional text may be empty; a required one is judged blank before it comes here.
-    let well_formed = text.is_empty() || is_well_formed(attribute.format, &text);
-    if well_formed { Ok(json!(text)) } else { Err(invalid()) }
+    if is_well_formed(attribute.format, &text) { Ok(json!(text)) } else { Err(invalid()) }
 }
 
 fn is_well_formed(format: Format, text: &str) -> bool {

@@ -41,7 +41,16 @@ impl Conditions<'_> {
         };
         // The linked id is in the row itself: no need to look at the other one.
         if !relationship.many && rest.is_empty() && matches!(term.field, Field::Id) {
-            compare(sql, &Column::text(format!("{table}.{}", relationship.column)), term);
+            let link = format!("{table}.{}", relationship.column);
+            compare(sql, &Column::text(link.clone()), term);
+            // An id that is not shown must not answer questions either.
+            let target = self.catalog.target(relationship.kind);
+            sql.push(&format!(
+                " and ({link} is null or exists (select 1 from {} x where x.id = {link} and ",
+                target.kind
+            ));
+            (self.scope)(target).condition(sql, "x");
+            sql.push("))");
             return;
         }
         let target = self.catalog.target(relationship.kind);
@@ -121,7 +130,7 @@ fn compare(sql: &mut Sql, column: &Column, term: &Term) {
 
 fn equal_to_one(sql: &mut Sql, column: &Column, values: &[Value]) {
     sql.push(column.folded.as_ref().unwrap_or(&column.sql)).push(" in (");
-    sql.bind_all(values.iter().map(|value| folded(column, value))).push(")");
+    sql.bind_list(values.iter().map(|value| folded(column, value))).push(")");
 }
 
 fn folded(column: &Column, value: &Value) -> Value {

@@ -29,7 +29,7 @@ pub(crate) fn count(
         "select coalesce(sum(size), 0) from sizes where kind = ? and owner in (",
         [spec.kind.into()],
     );
-    sizes.bind_all(owners).push(")");
+    sizes.bind_list(owners).push(")");
     let sized = number(tx, &sizes)?;
     let others = if collection.scope.arms.len() > 1 { number(tx, &collection.count(1))? } else { 0 };
     Ok(sized + others)

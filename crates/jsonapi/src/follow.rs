@@ -91,14 +91,20 @@ impl Reader<'_> {
     ) -> Result<Vec<usize>> {
         let parents: HashMap<String, usize> =
             from.iter().map(|&entry| (loaded.row(entry).text(0).to_owned(), entry)).collect();
+        // One that was followed before, on another path, has its list already.
+        let mut listed = HashSet::new();
         for &entry in from {
-            loaded.entries[entry].followed.push(relationship.name);
+            if loaded.entries[entry].followed.contains(&relationship.name) {
+                listed.insert(entry);
+            } else {
+                loaded.entries[entry].followed.push(relationship.name);
+            }
         }
         if parents.is_empty() {
             return Ok(Vec::new());
         }
         let mut sql = columns.select(Some(relationship.column));
-        sql.push(&format!("t.{} in (", relationship.column)).bind_all(parents.keys()).push(")");
+        sql.push(&format!("t.{} in (", relationship.column)).bind_list(parents.keys()).push(")");
         if let Some(column) = relationship.kind_column {
             sql.push(&format!(" and t.{column} = ")).bind(spec.kind);
         }
@@ -110,8 +116,10 @@ impl Reader<'_> {
         let mut children: Vec<String> = Vec::new();
         for row in rows.iter() {
             if let Some(&parent) = parents.get(row.text(back)) {
-                let of_parent = loaded.children.entry((parent, relationship.name)).or_default();
-                of_parent.push(row.text(0).to_owned());
+                if !listed.contains(&parent) {
+                    let of_parent = loaded.children.entry((parent, relationship.name)).or_default();
+                    of_parent.push(row.text(0).to_owned());
+                }
                 children.push(row.text(0).to_owned());
             }
         }

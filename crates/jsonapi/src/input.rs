@@ -186,6 +186,28 @@ impl Input {
         Ok(())
     }
 
+    /// Keeps what a rule found wrong with the values, to be told with everything else; anything worse is
+    /// passed on at once.
+    pub fn collect(&mut self, result: Result<()>) -> Result<()> {
+        match result {
+            Err(Error::Refused(problems)) if problems.iter().all(|problem| problem.status == 422) => {
+                self.problems.extend(problems);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// A text attribute that was sent and is well-formed.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).and_then(Json::as_str)
+    }
+
+    /// A flag that was sent and is well-formed.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.attributes.get(name).and_then(Json::as_bool)
+    }
+
     /// Refuses with everything that was wrong with the values, if anything was.
     pub fn finish(&self) -> Result<()> {
         if self.problems.is_empty() { Ok(()) } else { Err(Error::Refused(self.problems.clone())) }
@@ -273,6 +295,13 @@ impl Action {
             // The URL says all there is to know; a document that says it again must agree.
             let agrees = |problem: &Problem| problem.code != "PARAM_MISSING";
             unreadable.extend(identity(spec, Verb::Update, Some(id), &data).into_iter().filter(agrees));
+            let members = ["type", "id", "attributes", "relationships", "links", "meta"];
+            let unknown = data.keys().filter(|name| !members.contains(&name.as_str()));
+            unreadable.extend(unknown.map(|name| Problem::param_not_allowed(name)));
+            let relationships = data.get("relationships").and_then(Json::as_object);
+            unreadable.extend(
+                relationships.into_iter().flatten().map(|(name, _)| Problem::param_not_allowed(name)),
+            );
             match data.get("attributes") {
                 None => Map::new(),
                 Some(Json::Object(attributes)) => attributes.clone(),

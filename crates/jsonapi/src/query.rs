@@ -3,8 +3,9 @@
 use crate::filter::{self, Filter};
 use crate::include::Include;
 use crate::page::Page;
-use crate::spec::Attribute;
+use crate::spec::{Attribute, Source};
 use crate::{Catalog, Error, Problem, Result, Spec};
+use percent_encoding::percent_decode_str;
 use std::collections::HashSet;
 use url::form_urlencoded;
 
@@ -39,14 +40,14 @@ impl Query {
         if raw.len() > LONGEST {
             return Err(filter::syntax(&format!("A query string of more than {LONGEST} bytes")).into());
         }
+        if percent_decode_str(raw).decode_utf8().is_err() {
+            return Err(Problem::bad_request("The query string is not valid UTF-8.").into());
+        }
         let mut query = Self::default();
         let mut problems = Vec::new();
         let mut seen = HashSet::new();
         let mut conditions = 0;
         for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
-            if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
-                return Err(Problem::bad_request("The query string is not valid UTF-8.").into());
-            }
             let (base, keys) = brackets(&name);
             let known = matches!(base, "filter" | "sort" | "page" | "include" | "fields");
             if known && base != "filter" && !seen.insert(name.to_string()) {
@@ -117,7 +118,9 @@ impl Query {
         })?;
         let names: Vec<&str> = names.split(',').filter(|name| !name.is_empty()).collect();
         for name in &names {
-            let known = *name == "id" || spec.attribute(name).is_some() || spec.relationship(name).is_some();
+            let known = *name == "id"
+                || spec.attribute(name).is_some_and(|attribute| attribute.source != Source::Trigger)
+                || spec.relationship(name).is_some();
             if !known {
                 let detail = format!("{name} is not a valid field for {kind}.");
                 return Err(Problem::new(400, "INVALID_FIELD", "Invalid field", detail));

@@ -177,7 +177,7 @@ impl Reader<'_> {
             return Ok(HashSet::new());
         }
         let mut sql = Sql::text("select t.id from ");
-        sql.push(spec.kind).push(" t where t.id in (").bind_all(ids).push(") and ");
+        sql.push(spec.kind).push(" t where t.id in (").bind_list(ids).push(") and ");
         (self.scope)(spec).condition(&mut sql, "t");
         Ok(tx.rows(&sql)?.iter().map(|row| row.text(0).to_owned()).collect())
     }
@@ -231,7 +231,7 @@ impl Reader<'_> {
 
     pub(crate) fn rows_by_id(&self, tx: &mut Tx<'_>, columns: &Columns, ids: &[&str]) -> Result<Rows> {
         let mut sql = columns.select(None);
-        sql.push("t.id in (").bind_all(ids.iter().copied()).push(") and ");
+        sql.push("t.id in (").bind_list(ids.iter().copied()).push(") and ");
         (self.scope)(columns.spec).condition(&mut sql, "t");
         Ok(tx.rows(&sql)?)
     }

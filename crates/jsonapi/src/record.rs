@@ -34,8 +34,24 @@ impl Record {
     /// The records of a kind in which `column` is `value`, whoever may see them: for rules that have
     /// already asked whether they may.
     pub fn find(tx: &mut Tx<'_>, spec: &'static Spec, column: &str, value: &str) -> Result<Vec<Self>> {
+        Self::find_some(tx, spec, column, value, i64::MAX)
+    }
+
+    /// The first `most` of them.
+    pub fn find_some(
+        tx: &mut Tx<'_>,
+        spec: &'static Spec,
+        column: &str,
+        value: &str,
+        most: i64,
+    ) -> Result<Vec<Self>> {
         let mut sql = Self::select(spec);
-        sql.push("t.").push(column).push(" = ").bind(value).push(" order by t.created_at, t.id");
+        sql.push("t.")
+            .push(column)
+            .push(" = ")
+            .bind(value)
+            .push(" order by t.created_at, t.id limit ")
+            .bind(most);
         Ok(tx.rows(&sql)?.iter().map(|row| Self::read(spec, row)).collect())
     }
 

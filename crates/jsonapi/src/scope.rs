@@ -70,7 +70,7 @@ impl Arm {
                 sql.push(&format!("{table}.{column} = ")).bind(&values[0]);
             }
             Self::In(column, values) => {
-                sql.push(&format!("{table}.{column} in (")).bind_all(values).push(")");
+                sql.push(&format!("{table}.{column} in (")).bind_list(values).push(")");
             }
             Self::Select(column, query) => {
                 sql.push(&format!("{table}.{column} in (")).append(query).push(")");

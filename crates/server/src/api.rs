@@ -9,7 +9,7 @@ use crate::work::{Author, Work};
 use guildhall_jsonapi::spec::Relationship;
 use guildhall_jsonapi::{Action, Error, Input, Listing, Problem, Query, Reader, Result, Spec, Verb};
 use guildhall_store::Tx;
-use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use std::sync::Arc;
 
 /// The media type of every document.
@@ -32,8 +32,19 @@ pub async fn answer(app: &Arc<App>, asked: &Asked, path: &str) -> Answer {
         Ok(answer) => return answer,
         Err(Error::Refused(problems)) => refuse(&problems),
         Err(Error::Store(guildhall_store::Error::Unique { .. })) => refuse(&[Problem::not_unique()]),
+        Err(Error::Store(guildhall_store::Error::TooSlow)) => {
+            let detail = "This query takes too long: filter by an organization, an id or an address as well.";
+            refuse(&[Problem::new(503, "SERVICE_UNAVAILABLE", "Service unavailable", detail)])
+        }
+        Err(Error::Store(guildhall_store::Error::Busy)) => {
+            let detail = "The database is busy: try again in a moment.";
+            refuse(&[Problem::new(503, "SERVICE_UNAVAILABLE", "Service unavailable", detail)])
+                .header(RETRY_AFTER, "1")
+        }
         Err(Error::Store(error)) => {
-            tracing::error!(request_id = asked.id, "{error}");
+            // A statement can be long; its beginning tells which one it is.
+            let told: String = error.to_string().chars().take(500).collect();
+            tracing::error!(request_id = asked.id, "{told}");
             let title = "Internal Server Error";
             refuse(&[Problem::new(500, "INTERNAL_SERVER_ERROR", title, title)])
         }
@@ -47,14 +58,19 @@ pub fn refuse(problems: &[Problem]) -> Answer {
     Answer::new(status, MEDIA_TYPE, Problem::render(problems))
 }
 
+/// 405, with the methods that there are.
+pub fn method_not_allowed(method: &str, allowed: &[&str]) -> Answer {
+    let detail = format!("{method} is not allowed here; {} is.", allowed.join(", "));
+    let problem = Problem::new(405, "METHOD_NOT_ALLOWED", "Method not allowed", detail);
+    refuse(&[problem]).header(ALLOW, &allowed.join(", "))
+}
+
 async fn route(app: &Arc<App>, asked: &Asked, path: &str) -> Result<Answer> {
     let target = Target::find(path).ok_or_else(Problem::not_found)?;
     let allowed = target.methods();
     let method = if asked.method == "HEAD" { "GET" } else { asked.method.as_str() };
     if !allowed.contains(&method) {
-        let detail = format!("{method} is not allowed here; {} is.", allowed.join(", "));
-        let problem = Problem::new(405, "METHOD_NOT_ALLOWED", "Method not allowed", detail);
-        return Ok(refuse(&[problem]).header(ALLOW, &allowed.join(", ")));
+        return Ok(method_not_allowed(method, &allowed));
     }
     let bearer = bearer::read(app, asked.authorization()).ok_or_else(invalid_token)?;
     check_media_types(asked, method)?;
@@ -187,7 +203,7 @@ fn change_one(
             let create = resource.create.ok_or_else(Problem::not_found)?;
             let mut input = input.clone();
             input.references(work.tx, reader)?;
-            let id = create(work, &input)?;
+            let id = create(work, &mut input)?;
             Ok(Answer::new(201, MEDIA_TYPE, read_back(work, bearer, resource.spec, &id, query)?))
         }
         (Change::Update(input), Some(record)) => {
@@ -195,7 +211,7 @@ fn change_one(
             input.names(&record.id)?;
             let mut input = input.clone();
             input.references(work.tx, reader)?;
-            update(work, &record, &input)?;
+            update(work, &record, &mut input)?;
             Ok(Answer::new(200, MEDIA_TYPE, read_back(work, bearer, resource.spec, &record.id, query)?))
         }
         (Change::Delete, Some(record)) => {
@@ -299,15 +315,19 @@ impl Target {
 fn check_media_types(asked: &Asked, method: &str) -> Result<()> {
     let accept = asked.header("accept").unwrap_or("*/*");
     let accepted = accept.split(',').any(|range| {
-        let range = range.split(';').next().unwrap_or_default().trim();
-        matches!(range, "" | "*/*" | "application/*") || range.eq_ignore_ascii_case(MEDIA_TYPE)
+        let mut parts = range.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+        !refused && (matches!(media_type, "" | "*/*") || media_type.eq_ignore_ascii_case(MEDIA_TYPE))
     });
     if !accepted {
         let detail = format!("All requests must accept {MEDIA_TYPE}; this one accepts {accept}.");
         return Err(Problem::new(406, "NOT_ACCEPTABLE", "Not acceptable", detail).into());
     }
-    let sends = matches!(method, "POST" | "PATCH" | "PUT") && !asked.body.is_empty();
-    let sent = asked.header("content-type").unwrap_or("none");
+    let sent = asked.header("content-type");
+    // An action may come without a body, and then needs no type for it.
+    let sends = matches!(method, "POST" | "PATCH") && (sent.is_some() || !asked.body.is_empty());
+    let sent = sent.unwrap_or("none");
     let essence = sent.split(';').next().unwrap_or_default().trim();
     if sends && !essence.eq_ignore_ascii_case(MEDIA_TYPE) {
         let detail = format!(

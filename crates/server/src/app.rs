@@ -12,7 +12,8 @@ use anyhow::{Context, Result};
 use guildhall_jsonapi::Catalog;
 use guildhall_store::{Db, Options};
 use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::sync::Notify;
@@ -51,11 +52,13 @@ impl App {
     /// Opens the data folder, making what is not there yet.
     pub async fn open(config: Config, clock: Clock, chance: Chance) -> Result<Arc<Self>> {
         let folder = &config.data;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| {
-            format!("the data folder {} cannot be made: name another with --data", folder.display())
-        })?;
+        make_folder(folder)?;
+        // A server and a command may find the folder empty at the same moment: one makes the keys and the
+        // schema, the other waits. The lock ends with the file.
+        let opening = fs::File::create(folder.join("open.lock"))?;
+        opening.lock()?;
         let vault = Vault::open(&folder.join("secret.key"), &chance)?;
-        let options = Options { file: folder.join("guildhall.db"), readers: config.readers, durable: true };
+        let options = Options { file: folder.join(DATABASE), readers: config.readers, durable: true };
         Self::with(config, options, vault, clock, chance).await
     }
 
@@ -75,7 +78,7 @@ impl App {
             catalog: resources::catalog(&config.domain),
             issuer: config.url("auth"),
             base: format!("{}/api", config.url("provisioning")),
-            limiter: (config.rate_limits == Switch::On).then(Limiter::new),
+            limiter: (config.rate_limits == Switch::On).then(|| Limiter::new(config.limits)),
             verified: Verified::new(),
             requests: AtomicU64::new(u64::from_le_bytes(chance.bytes())),
             letters: Notify::new(),
@@ -88,3 +91,20 @@ impl App {
         }))
     }
 }
+
+/// Makes the data folder if it is not there. Before there is anything in it, it is closed to everybody else.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    let make = || {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        if folder.join(DATABASE).exists() {
+            return Ok(());
+        }
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+    };
+    make().with_context(|| {
+        format!("the data folder {} cannot be made: name another with --data", folder.display())
+    })
+}
+
+/// The database, in the data folder.
+const DATABASE: &str = "guildhall.db";

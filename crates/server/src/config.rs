@@ -57,9 +57,27 @@ pub struct Said {
     /// How many threads read the database [default: as many as there are cores, at least two]
     #[arg(long, env = "GUILDHALL_READERS", value_name = "N", global = true)]
     readers: Option<usize>,
+    /// Which headers a trusted proxy sets: X-Forwarded-* or Forwarded [default: x-forwarded]
+    #[arg(long, env = "GUILDHALL_FORWARDED_BY", value_name = "x-forwarded|forwarded", global = true)]
+    forwarded_by: Option<ForwardedBy>,
+    /// The value of x-backend-auth with which x-true-client-ip is believed [default: none]
+    #[arg(
+        long,
+        env = "GUILDHALL_BACKEND_AUTH",
+        value_name = "SECRET",
+        hide_env_values = true,
+        global = true
+    )]
+    backend_auth: Option<String>,
+    /// Origins whose pages may call the API from a browser; * is any [default: none]
+    #[arg(long, env = "GUILDHALL_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', global = true)]
+    cors_origins: Option<Vec<String>>,
     /// What each plan allows; in the file only, as `[plans.growth]`.
     #[arg(skip)]
     plans: Option<BTreeMap<String, PlanSetting>>,
+    /// How many requests one address may make; in the file only, as `[limits]`.
+    #[arg(skip)]
+    limits: Option<Limits>,
 }
 
 /// On or off.
@@ -70,6 +88,44 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// Which headers a trusted proxy sets. A client can send the others, so they are not read.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedBy {
+    /// `X-Forwarded-For` and `X-Forwarded-Host`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// How many requests one address may make (contract 1.4).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Limits {
+    /// Reads over all endpoints.
+    pub reads_a_minute: u32,
+    /// Reads of one endpoint.
+    pub reads_in_ten_seconds: u32,
+    /// Writes over all endpoints.
+    pub writes_a_minute: u32,
+    /// Writes to one endpoint.
+    pub writes_in_ten_seconds: u32,
+    /// Requests for a token.
+    pub tokens_a_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            reads_a_minute: 1000,
+            reads_in_ten_seconds: 250,
+            writes_a_minute: 200,
+            writes_in_ten_seconds: 50,
+            tokens_a_minute: 30,
+        }
+    }
 }
 
 /// How log lines look.
@@ -138,8 +194,20 @@ pub struct Config {
     pub log: LogForm,
     /// How many threads read the database.
     pub readers: usize,
+    /// Which headers a trusted proxy sets.
+    pub forwarded_by: ForwardedBy,
+    /// The value with which a backend vouches for its caller's address; never printed.
+    #[serde(skip)]
+    pub backend_auth: Option<String>,
+    /// Origins whose pages may call the API from a browser.
+    pub cors_origins: Vec<String>,
     /// What each plan allows.
     pub plans: BTreeMap<String, PlanSetting>,
+    /// How many requests one address may make.
+    pub limits: Limits,
+    /// Whether the operator said a domain.
+    #[serde(skip)]
+    pub has_domain: bool,
 }
 
 const FILE: &str = "guildhall.toml";
@@ -172,12 +240,17 @@ impl Said {
             invitation_days: self.invitation_days.or(filed.invitation_days),
             log: self.log.or(filed.log),
             readers: self.readers.or(filed.readers),
+            forwarded_by: self.forwarded_by.or(filed.forwarded_by),
+            backend_auth: self.backend_auth.or(filed.backend_auth),
+            cors_origins: self.cors_origins.or(filed.cors_origins),
             plans: self.plans.or(filed.plans),
+            limits: self.limits.or(filed.limits),
         }
     }
 
     fn complete(self) -> Result<Config> {
         let dev = self.dev.unwrap_or(false);
+        let has_domain = self.domain.is_some();
         let domain = match self.domain {
             Some(domain) => domain.to_lowercase(),
             // Commands that only touch the data need no domain.
@@ -230,7 +303,12 @@ impl Said {
             invitation_days: self.invitation_days.unwrap_or(30).max(1),
             log: self.log.unwrap_or(if dev { LogForm::Text } else { LogForm::Json }),
             readers: self.readers.unwrap_or(cores.max(2)),
+            forwarded_by: self.forwarded_by.unwrap_or(ForwardedBy::XForwarded),
+            backend_auth: self.backend_auth.filter(|secret| !secret.is_empty()),
+            cors_origins: self.cors_origins.unwrap_or_default(),
             plans,
+            limits: self.limits.unwrap_or_default(),
+            has_domain,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Which host a request is for, and who sent it: from the connection, or from a proxy that is trusted.
 
-use crate::config::Config;
+use crate::config::{Config, ForwardedBy};
+use crate::crypto::equal;
 use http::HeaderMap;
 use std::net::IpAddr;
 
@@ -34,30 +35,45 @@ impl Origin {
         let peer = peer.to_canonical();
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let own = authority.or_else(|| text("host")).unwrap_or_default();
+        let vouched = config.backend_auth.as_deref().zip(text("x-backend-auth"));
+        if let (Some((secret, shown)), Some(sender)) = (vouched, text("x-true-client-ip").and_then(address))
+            && equal(secret, shown)
+        {
+            return Self { address: sender, host: host(&config.domain, own) };
+        }
         if !config.trusted_proxies.contains(&peer) {
             return Self { address: peer, host: host(&config.domain, own) };
         }
-        let chain: Vec<(Option<IpAddr>, Option<&str>)> = match text("forwarded") {
-            Some(forwarded) => forwarded.split(',').map(element).collect(),
-            None => {
-                let host =
-                    text("x-forwarded-host").and_then(|hosts| hosts.split(',').next_back()).map(str::trim);
-                let addresses = text("x-forwarded-for").unwrap_or_default();
-                addresses.split(',').map(|hop| (address(hop.trim()), host)).collect()
+        let (hops, named) = match config.forwarded_by {
+            ForwardedBy::Forwarded => {
+                let list = list(headers, "forwarded");
+                let elements: Vec<_> = list.split(',').map(element).collect();
+                let named = elements.last().and_then(|(_, host)| host.map(str::to_owned));
+                (elements.into_iter().map(|(hop, _)| hop).collect::<Vec<_>>(), named)
+            }
+            ForwardedBy::XForwarded => {
+                let hosts = list(headers, "x-forwarded-host");
+                let named = hosts.rsplit(',').next().map(str::trim).filter(|host| !host.is_empty());
+                let hops = list(headers, "x-forwarded-for");
+                (hops.split(',').map(|hop| address(hop.trim())).collect(), named.map(str::to_owned))
             }
         };
         // From the right: what a trusted proxy adds is true, what came before it may be anybody's invention.
         let mut sender = peer;
-        for (hop, _) in chain.iter().rev() {
-            let Some(hop) = hop else { break };
-            sender = *hop;
-            if !config.trusted_proxies.contains(hop) {
+        for hop in hops.into_iter().rev().map_while(|hop| hop) {
+            sender = hop;
+            if !config.trusted_proxies.contains(&hop) {
                 break;
             }
         }
-        let named = chain.last().and_then(|(_, host)| *host).unwrap_or(own);
-        Self { address: sender, host: host(&config.domain, named) }
+        Self { address: sender, host: host(&config.domain, named.as_deref().unwrap_or(own)) }
     }
+}
+
+/// A header as one list: a proxy may add to the line it got or write one of its own.
+fn list(headers: &HeaderMap, name: &str) -> String {
+    let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+    lines.join(",")
 }
 
 /// One element of `Forwarded`: who it is for and which host was asked.
@@ -119,10 +135,15 @@ mod tests {
     }
 
     fn read(trusted: &[&str], headers: &[(&'static str, &str)]) -> Origin {
-        let headers = headers.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), http::HeaderValue::from_str(value).unwrap())
-        });
-        Origin::read(&config(trusted), "10.0.0.9".parse().unwrap(), None, &headers.collect())
+        read_with(&config(trusted), headers)
+    }
+
+    fn read_with(config: &Config, headers: &[(&'static str, &str)]) -> Origin {
+        let mut sent = HeaderMap::new();
+        for (name, value) in headers {
+            sent.append(*name, value.parse().unwrap());
+        }
+        Origin::read(config, "10.0.0.9".parse().unwrap(), None, &sent)
     }
 
     #[test]
@@ -155,10 +176,37 @@ mod tests {
             [("x-forwarded-for", "203.0.113.7, 192.0.2.1"), ("x-forwarded-host", "auth.example.test")];
         let origin = read(&["10.0.0.9"], &forwarded);
         assert_eq!((origin.address.to_string(), origin.host), ("192.0.2.1".to_owned(), Host::Auth));
+        let mut standard = config(&["10.0.0.9"]);
+        standard.forwarded_by = ForwardedBy::Forwarded;
         let origin =
-            read(&["10.0.0.9"], &[("forwarded", "for=\"[2001:db8::1]:4711\";host=auth.example.test")]);
+            read_with(&standard, &[("forwarded", "for=\"[2001:db8::1]:4711\";host=auth.example.test")]);
         assert_eq!((origin.address.to_string(), origin.host), ("2001:db8::1".to_owned(), Host::Auth));
         let chain = [("x-forwarded-for", "203.0.113.7, 192.0.2.1, 10.0.0.8")];
         assert_eq!(read(&["10.0.0.9", "10.0.0.8"], &chain).address.to_string(), "192.0.2.1");
+    }
+
+    #[test]
+    fn headers_the_proxy_does_not_set_are_the_clients_invention() {
+        let both =
+            [("forwarded", "for=203.0.113.9;host=auth.example.test"), ("x-forwarded-for", "192.0.2.1")];
+        let origin = read(&["10.0.0.9"], &both);
+        assert_eq!((origin.address.to_string(), origin.host), ("192.0.2.1".to_owned(), Host::Any));
+        let mut standard = config(&["10.0.0.9"]);
+        standard.forwarded_by = ForwardedBy::Forwarded;
+        assert_eq!(read_with(&standard, &both).address.to_string(), "203.0.113.9");
+        let lines = [("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "192.0.2.1")];
+        assert_eq!(read(&["10.0.0.9"], &lines).address.to_string(), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_backend_vouches_for_its_caller_with_a_secret() {
+        let mut config = config(&[]);
+        let ask = |config: &Config, secret| {
+            let headers = [("x-backend-auth", secret), ("x-true-client-ip", "192.0.2.1")];
+            read_with(config, &headers).address.to_string()
+        };
+        assert_eq!(ask(&config, "secret"), "10.0.0.9");
+        config.backend_auth = Some("secret".to_owned());
+        assert_eq!([ask(&config, "secret"), ask(&config, "guess")], ["192.0.2.1", "10.0.0.9"]);
     }
 }

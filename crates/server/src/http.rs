@@ -6,13 +6,17 @@ use crate::chance::spell;
 use crate::hosts::{Host, Origin};
 use crate::limits::{Class, Verdict};
 use crate::oauth;
+use crate::resources;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, State};
 use bytes::Bytes;
 use guildhall_jsonapi::Problem;
 use guildhall_store::Sql;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL,
+    CONTENT_TYPE, RETRY_AFTER, VARY,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -120,19 +124,14 @@ async fn enter(State(app): State<Arc<App>>, request: Request<Body>) -> Response<
     let id = request_id(&app, &parts.headers);
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
     let origin = Origin::read(&app.config, peer.ip(), authority, &parts.headers);
-    let answer = match arrive(body).await {
-        Ok(body) => {
-            let asked = Asked {
-                id: id.clone(),
-                method: parts.method.clone(),
-                uri: parts.uri.clone(),
-                headers: parts.headers,
-                body,
-            };
-            limited(&app, &origin, &asked).await
-        }
-        Err(problem) => api::refuse(&[problem]),
+    let asked = Asked {
+        id: id.clone(),
+        method: parts.method.clone(),
+        uri: parts.uri.clone(),
+        headers: parts.headers,
+        body: Bytes::new(),
     };
+    let answer = limited(&app, &origin, asked, body).await;
     tracing::info!(
         request_id = id,
         method = %parts.method,
@@ -171,35 +170,44 @@ async fn arrive(body: Body) -> Result<Bytes, Problem> {
     }
 }
 
-/// Counts the request, and answers it unless there were too many.
-async fn limited(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
-    let path = asked.uri.path();
-    let class = if path.starts_with("/api/") {
-        if matches!(asked.method, Method::GET | Method::HEAD) { Class::Read } else { Class::Write }
-    } else if path == "/oauth/token" {
-        Class::Token
+/// Counts the request and, unless there were too many, lets its body arrive and answers it.
+async fn limited(app: &Arc<App>, origin: &Origin, mut asked: Asked, body: Body) -> Answer {
+    let verdict = count(app, origin.address, &asked);
+    let at_auth = asked.uri.path().starts_with("/oauth/");
+    let answer = if let Some(seconds) = verdict.and_then(|verdict| verdict.retry_after) {
+        let answer = if at_auth { oauth::too_many() } else { api::refuse(&[too_many()]) };
+        answer.header(RETRY_AFTER, &seconds.to_string())
     } else {
-        return answer(app, origin, asked).await;
-    };
-    let Some(verdict) = count(app, origin.address, class, path) else {
-        return answer(app, origin, asked).await;
-    };
-    let answer = match verdict.retry_after {
-        None => answer(app, origin, asked).await,
-        Some(seconds) => {
-            let refused = if class == Class::Token { oauth::too_many() } else { api::refuse(&[too_many()]) };
-            refused.header(RETRY_AFTER, &seconds.to_string())
+        match arrive(body).await {
+            Ok(body) => {
+                asked.body = body;
+                answer(app, origin, &asked).await
+            }
+            Err(problem) if at_auth => oauth::unreadable(problem.status, &problem.detail),
+            Err(problem) => api::refuse(&[problem]),
         }
     };
+    let Some(verdict) = verdict else { return answer };
     answer
         .header(HeaderName::from_static("x-ratelimit-limit"), &verdict.limit.to_string())
         .header(HeaderName::from_static("x-ratelimit-interval"), "60")
         .header(HeaderName::from_static("x-ratelimit-remaining"), &verdict.remaining.to_string())
 }
 
-fn count(app: &App, address: IpAddr, class: Class, path: &str) -> Option<Verdict> {
-    let endpoint = path.split('/').nth(2).unwrap_or_default();
-    app.limiter.as_ref().map(|limiter| limiter.ask(address, class, endpoint, app.clock.now()))
+/// Counts a request of a limited kind. A browser's question whether it may ask is none.
+fn count(app: &App, address: IpAddr, asked: &Asked) -> Option<Verdict> {
+    let limiter = app.limiter.as_ref().filter(|_| asked.method != Method::OPTIONS)?;
+    let path = asked.uri.path();
+    let reads = matches!(asked.method, Method::GET | Method::HEAD);
+    let (class, endpoint) = match path.strip_prefix("/api/") {
+        Some(path) => {
+            let resource = resources::at(path.split('/').next().unwrap_or_default());
+            (if reads { Class::Read } else { Class::Write }, resource.map(|resource| resource.spec.kind))
+        }
+        None if path.strip_suffix('/').unwrap_or(path) == "/oauth/token" => (Class::Token, None),
+        None => return None,
+    };
+    Some(limiter.ask(address, class, endpoint, app.clock.now()))
 }
 
 fn too_many() -> Problem {
@@ -207,26 +215,54 @@ fn too_many() -> Problem {
     Problem::new(429, "TOO_MANY_REQUESTS", "Too many requests", detail)
 }
 
+/// Documents that anybody may read, as long as they only read.
+async fn page(app: &Arc<App>, path: &str) -> Option<Answer> {
+    Some(match path {
+        "/healthz" => Answer::new(200, "text/plain; charset=utf-8", "alive\n"),
+        "/readyz" => ready(app).await,
+        "/openapi.json" => Answer::new(200, "application/json", crate::openapi::text()),
+        "/api/public/schemas/organization_config" => {
+            Answer::new(200, "application/schema+json", include_str!("../schemas/organization_config.json"))
+        }
+        _ => return None,
+    })
+}
+
 /// By host, then by path. On a name that is none of ours, everything answers by its path.
 async fn answer(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
     let path = asked.uri.path();
-    match path {
-        "/healthz" => return Answer::new(200, "text/plain; charset=utf-8", "alive\n"),
-        "/readyz" => return ready(app).await,
-        _ => {}
-    }
     let at = |host: &Host| origin.host == *host || origin.host == Host::Any;
-    match path.strip_prefix("/api/") {
-        Some("public/schemas/organization_config") if at(&Host::Provisioning) => {
-            Answer::new(200, "application/schema+json", include_str!("../schemas/organization_config.json"))
+    let everywhere = matches!(path, "/healthz" | "/readyz");
+    if everywhere || at(&Host::Provisioning) {
+        if let Some(answer) = page(app, path).await {
+            let reads = matches!(asked.method, Method::GET | Method::HEAD);
+            return if reads { answer } else { api::method_not_allowed(asked.method.as_str(), &["GET"]) };
         }
-        Some(path) if at(&Host::Provisioning) => api::answer(app, asked, path).await,
-        None if at(&Host::Provisioning) && path == "/openapi.json" => {
-            Answer::new(200, "application/json", crate::openapi::text())
+        if let Some(path) = path.strip_prefix("/api/") {
+            return cors(app, asked, api::answer(app, asked, path).await);
         }
-        None if at(&Host::Auth) => oauth::answer(app, asked).await,
-        _ => api::refuse(&[Problem::not_found()]),
     }
+    if at(&Host::Auth) && !path.starts_with("/api/") {
+        return oauth::answer(app, asked).await;
+    }
+    api::refuse(&[Problem::not_found()])
+}
+
+/// Lets pages of the configured origins read the answer; a page's question beforehand gets its own.
+fn cors(app: &App, asked: &Asked, answer: Answer) -> Answer {
+    let origins = &app.config.cors_origins;
+    let Some(origin) = asked.header("origin").filter(|_| !origins.is_empty()) else { return answer };
+    if !origins.iter().any(|allowed| allowed == "*" || allowed == origin) {
+        return answer;
+    }
+    let answer = if asked.method == Method::OPTIONS {
+        Answer::empty(204)
+            .header(ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE")
+            .header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept")
+    } else {
+        answer
+    };
+    answer.header(ACCESS_CONTROL_ALLOW_ORIGIN, origin).header(VARY, "origin")
 }
 
 /// Whether requests that need the database would be answered. It was migrated before anything listened.

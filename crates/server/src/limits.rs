@@ -1,5 +1,6 @@
 //! How often an address may ask: sliding windows, counted in memory (contract 1.4).
 
+use crate::config::Limits;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -20,19 +21,19 @@ pub enum Class {
 
 impl Class {
     /// How many a minute over all endpoints.
-    fn a_minute(self) -> u32 {
+    fn a_minute(self, limits: &Limits) -> u32 {
         match self {
-            Self::Read => 1000,
-            Self::Write => 200,
-            Self::Token => 30,
+            Self::Read => limits.reads_a_minute,
+            Self::Write => limits.writes_a_minute,
+            Self::Token => limits.tokens_a_minute,
         }
     }
 
     /// How many in ten seconds on one endpoint.
-    fn burst(self) -> Option<u32> {
+    fn burst(self, limits: &Limits) -> Option<u32> {
         match self {
-            Self::Read => Some(250),
-            Self::Write => Some(50),
+            Self::Read => Some(limits.reads_in_ten_seconds),
+            Self::Write => Some(limits.writes_in_ten_seconds),
             Self::Token => None,
         }
     }
@@ -53,8 +54,14 @@ const MINUTE: i64 = 60_000;
 const TEN_SECONDS: i64 = 10_000;
 
 /// Who asked how often.
-#[derive(Debug, Default)]
-pub struct Limiter(Mutex<HashMap<(IpAddr, Class, String), Window>>);
+#[derive(Debug)]
+pub struct Limiter {
+    limits: Limits,
+    windows: Mutex<HashMap<Asker, Window>>,
+}
+
+/// Who asks, for what; without an endpoint it is about all of them.
+type Asker = (IpAddr, Class, Option<&'static str>);
 
 /// Requests in the window at hand and in the one before it.
 #[derive(Clone, Copy, Debug)]
@@ -66,43 +73,54 @@ struct Window {
 
 impl Limiter {
     /// Nobody asked yet.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, windows: Mutex::default() }
     }
 
-    /// Counts a request and says whether it may pass.
-    pub fn ask(&self, address: IpAddr, class: Class, endpoint: &str, now: i64) -> Verdict {
+    /// Counts a request and says whether it may pass. One that may not is not counted, so that waiting as
+    /// told is enough. Requests for what does not exist have no `endpoint` and count on the whole only.
+    pub fn ask(&self, address: IpAddr, class: Class, endpoint: Option<&'static str>, now: i64) -> Verdict {
         let address = network(address);
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= MOST_WINDOWS {
             windows.retain(|_, window| now - window.start < 2 * MINUTE);
-        }
-        let mut count = |endpoint: &str, limit: u32, length: i64| {
-            let window = windows.entry((address, class, endpoint.to_owned())).or_insert(Window {
-                start: now,
-                before: 0,
-                now: 0,
-            });
-            window.count(now, limit, length)
-        };
-        let burst = class.burst().map_or(Ok(0), |limit| count(endpoint, limit, TEN_SECONDS));
-        let average = count("", class.a_minute(), MINUTE);
-        let limit = class.a_minute();
-        let wait = |millis: i64| u64::try_from(millis).unwrap_or(0).div_ceil(1000).max(1);
-        match (burst, average) {
-            (Ok(_), Ok(used)) => Verdict { limit, remaining: limit - used.min(limit), retry_after: None },
-            (Err(millis), Ok(used)) => {
-                Verdict { limit, remaining: limit - used.min(limit), retry_after: Some(wait(millis)) }
+            if windows.len() >= MOST_WINDOWS {
+                windows.clear();
             }
-            (_, Err(millis)) => Verdict { limit, remaining: 0, retry_after: Some(wait(millis)) },
         }
+        let limit = class.a_minute(&self.limits);
+        let mut asked = vec![(None, limit, MINUTE)];
+        if let (Some(burst), Some(_)) = (class.burst(&self.limits), endpoint) {
+            asked.push((endpoint, burst, TEN_SECONDS));
+        }
+        let mut retry_after = None;
+        let mut used = 0;
+        for (endpoint, limit, length) in &asked {
+            let fresh = Window { start: now, before: 0, now: 0 };
+            let window = windows.entry((address, class, *endpoint)).or_insert(fresh);
+            let (found, wait) = window.used(now, *length);
+            if endpoint.is_none() {
+                used = found;
+            }
+            if found >= *limit {
+                retry_after = retry_after.max(Some(u64::try_from(wait).unwrap_or(0).div_ceil(1000).max(1)));
+            }
+        }
+        if retry_after.is_none() {
+            used += 1;
+            for (endpoint, ..) in asked {
+                if let Some(window) = windows.get_mut(&(address, class, endpoint)) {
+                    window.now += 1;
+                }
+            }
+        }
+        Verdict { limit, remaining: limit.saturating_sub(used), retry_after }
     }
 }
 
 impl Window {
-    /// Counts one more; answers how many there are, or how long to wait when there are too many. A refused
-    /// request is not counted, so that waiting as told is enough.
-    fn count(&mut self, now: i64, limit: u32, length: i64) -> Result<u32, i64> {
+    /// How many requests lie within one window's length from now, and how long this window still is.
+    fn used(&mut self, now: i64, length: i64) -> (u32, i64) {
         let passed = now - self.start;
         if passed >= 2 * length {
             *self = Self { start: now, before: 0, now: 0 };
@@ -110,14 +128,8 @@ impl Window {
             *self = Self { start: self.start + length, before: self.now, now: 0 };
         }
         let passed = (now - self.start).max(0);
-        // The part of the earlier window that still lies within one window's length from now.
         let earlier = i64::from(self.before) * (length - passed).max(0) / length;
-        let used = u32::try_from(earlier).unwrap_or(0) + self.now;
-        if used >= limit {
-            return Err((length - passed).max(1));
-        }
-        self.now += 1;
-        Ok(used + 1)
+        (u32::try_from(earlier).unwrap_or(0) + self.now, (length - passed).max(1))
     }
 }
 
@@ -140,8 +152,8 @@ mod tests {
 
     #[test]
     fn the_window_slides() {
-        let limiter = Limiter::new();
-        let ask = |now| limiter.ask(HERE, Class::Token, "token", now);
+        let limiter = Limiter::new(Limits::default());
+        let ask = |now| limiter.ask(HERE, Class::Token, None, now);
         for used in 1..=30 {
             let verdict = ask(1000);
             assert_eq!(verdict, Verdict { limit: 30, remaining: 30 - used, retry_after: None });
@@ -154,19 +166,29 @@ mod tests {
 
     #[test]
     fn one_endpoint_has_a_limit_of_its_own() {
-        let limiter = Limiter::new();
-        let ask = |endpoint: &str| limiter.ask(HERE, Class::Write, endpoint, 0);
+        let limiter = Limiter::new(Limits::default());
+        let ask = |endpoint: &'static str| limiter.ask(HERE, Class::Write, Some(endpoint), 0);
         for _ in 0..50 {
             assert_eq!(ask("memberships").retry_after, None);
         }
         assert_eq!(ask("memberships").retry_after, Some(10));
-        assert_eq!(ask("roles").retry_after, None);
+        assert_eq!(ask("roles"), Verdict { limit: 200, remaining: 149, retry_after: None });
+    }
+
+    #[test]
+    fn what_does_not_exist_counts_on_the_whole() {
+        let limiter = Limiter::new(Limits::default());
+        let ask = |now| limiter.ask(HERE, Class::Write, None, now).retry_after;
+        for _ in 0..200 {
+            assert_eq!(ask(0), None);
+        }
+        assert_eq!(ask(20_500), Some(40));
     }
 
     #[test]
     fn addresses_do_not_share() {
-        let limiter = Limiter::new();
-        let ask = |address: &str| limiter.ask(address.parse().unwrap(), Class::Token, "token", 0).remaining;
+        let limiter = Limiter::new(Limits::default());
+        let ask = |address: &str| limiter.ask(address.parse().unwrap(), Class::Token, None, 0).remaining;
         assert_eq!([ask("192.0.2.1"), ask("192.0.2.2"), ask("::ffff:192.0.2.1")], [29, 29, 28]);
         assert_eq!([ask("2001:db8::1"), ask("2001:db8::2"), ask("2001:db8:1::1")], [29, 28, 29]);
     }

@@ -2,10 +2,12 @@
 
 use crate::config::Config;
 use crate::{App, http, outbox, plans, tls};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use guildhall_store::Sql;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use tokio::task::JoinSet;
 
 /// How long requests that were accepted may take to end once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long the head of a request may take to arrive, and how long an idle connection is kept.
+const SLOWEST_HEAD: Duration = Duration::from_mins(1);
 /// How often the outbox is looked at when nobody says that there is something in it.
 const LOOK: Duration = Duration::from_secs(5);
 /// How often what has expired is cleared away.
@@ -43,17 +47,25 @@ pub fn claim(config: &Config) -> Result<File> {
 
 /// Serves until `stop` ends; answers what was accepted by then.
 pub async fn serve(app: Arc<App>, stop: impl Future<Output = ()>) -> Result<()> {
+    ensure!(
+        app.config.dev || app.config.has_domain,
+        "say under which domain to serve, with --domain, or try it out with --dev"
+    );
     let plans = app.config.plans.clone();
     app.db.write(move |tx| plans::store(tx, &plans)).await?;
     let handle = Handle::new();
     let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let mut servers = JoinSet::new();
     let plain = listen(app.config.listen, "--listen")?;
-    servers.spawn(axum_server::from_tcp(plain)?.handle(handle.clone()).serve(service.clone()));
+    let mut plain = axum_server::from_tcp(plain)?.handle(handle.clone());
+    limit_heads(plain.http_builder());
+    servers.spawn(plain.serve(service.clone()));
     if let Some(address) = app.config.tls_listen {
         let rustls = RustlsConfig::from_config(tls::server_config(&app.config)?);
         let secure = listen(address, "--tls-listen")?;
-        servers.spawn(axum_server::from_tcp_rustls(secure, rustls)?.handle(handle.clone()).serve(service));
+        let mut secure = axum_server::from_tcp_rustls(secure, rustls)?.handle(handle.clone());
+        limit_heads(secure.http_builder());
+        servers.spawn(secure.serve(service));
     }
     let mut chores = JoinSet::new();
     if app.config.dev {
@@ -72,6 +84,16 @@ pub async fn serve(app: Arc<App>, stop: impl Future<Output = ()>) -> Result<()> 
     }
     chores.shutdown().await;
     Ok(())
+}
+
+/// Hangs up on whoever takes forever to say what they want.
+fn limit_heads(builder: &mut Builder<TokioExecutor>) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(SLOWEST_HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(SLOWEST_HEAD)
+        .keep_alive_timeout(SLOWEST_HEAD);
 }
 
 fn listen(address: SocketAddr, flag: &str) -> Result<std::net::TcpListener> {

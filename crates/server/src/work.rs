@@ -114,6 +114,10 @@ impl<'a> Work<'a, '_> {
     /// Finds what the related records of a document have in common with the organization: nothing, for the
     /// odd ones, each of which is a problem.
     pub fn check_organization(&mut self, spec: &Spec, input: &Input, organization: &str) -> Result<()> {
+        if organization.is_empty() {
+            // That it is missing is a problem of its own.
+            return Ok(());
+        }
         let mut problems = Vec::new();
         for relationship in
             spec.relationships.iter().filter(|relationship| relationship.name != "organization")
@@ -125,7 +129,7 @@ impl<'a> Work<'a, '_> {
             let mut sql = Sql::text("select count(*) from ");
             sql.push(relationship.kind)
                 .push(" where id in (")
-                .bind_all(ids)
+                .bind_list(ids)
                 .push(") and organization_id <> ");
             sql.bind(organization);
             if self.tx.rows(&sql)?.first().is_some_and(|row| row.int(0) > 0) {

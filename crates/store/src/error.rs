@@ -21,6 +21,9 @@ pub enum Error {
     /// The database could not be had in time; the same unit may pass when tried again.
     #[error("the database is busy")]
     Busy,
+    /// A read took longer than anybody should wait.
+    #[error("a query took too long")]
+    TooSlow,
     /// The database was written by a newer program.
     #[error(
         "the database is at version {found}, newer than this program, which knows {known}: start the newer program"

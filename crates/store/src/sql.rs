@@ -1,6 +1,10 @@
 //! SQL text and its arguments, written together so that they cannot drift apart.
 
 use crate::Value;
+use serde_json::Value as Json;
+
+/// How many values of a list are arguments of their own.
+const LONGEST_LIST: usize = 200;
 
 /// A statement: text with one `?` for each argument, in order.
 ///
@@ -57,6 +61,17 @@ impl Sql {
         self
     }
 
+    /// Adds what `in (…)` compares with: the values, or, when there are many, one argument that holds them
+    /// all, since engines limit arguments.
+    pub fn bind_list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
+        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        if values.len() <= LONGEST_LIST {
+            return self.bind_all(values);
+        }
+        let list: Vec<Json> = values.into_iter().map(json).collect();
+        self.push("select value from json_each(").bind(Json::Array(list).to_string()).push(")")
+    }
+
     /// Adds another statement's text and arguments.
     pub fn append(&mut self, other: &Sql) -> &mut Self {
         self.text.push_str(&other.text);
@@ -75,6 +90,15 @@ impl Sql {
 
     pub(crate) fn args(&self) -> &[Value] {
         &self.args
+    }
+}
+
+fn json(value: Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Text(text) => Json::String(text),
+        Value::Int(number) => number.into(),
+        Value::Flag(flag) => i64::from(flag).into(),
     }
 }
 

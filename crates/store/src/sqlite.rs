@@ -9,7 +9,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// How many waiting units share one flush at most: enough to hide the flush, few enough that none waits long.
 const UNITS_A_COMMIT: usize = 64;
@@ -28,6 +30,11 @@ pub struct Options {
     pub durable: bool,
 }
 
+/// How long a unit may read: a question that no index answers must not hold up everybody else.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a running statement looks at the clock, in steps of its program: a few times a millisecond.
+const STEPS: i32 = 50_000;
+
 impl Options {
     /// Opens the file, brings its schema up to date and starts the threads.
     pub fn open(&self, migrations: &[Migration]) -> Result<Db> {
@@ -37,10 +44,11 @@ impl Options {
         spawn("writer", move || write_all(&writer, &jobs))?;
         let (read, jobs) = unbounded::<Job>();
         for _ in 0..self.readers.max(1) {
-            let reader = connect(&self.file, self.durable)?;
+            let mut reader = connect(&self.file, self.durable)?;
             reader.pragma_update(None, "query_only", true).map_err(words)?;
             let jobs = jobs.clone();
-            spawn("reader", move || read_all(&reader, &jobs))?;
+            let patience = Patience::of(&mut reader)?;
+            spawn("reader", move || read_all(&reader, &patience, &jobs))?;
         }
         Ok(Db::new(Queues { read, write }))
     }
@@ -136,8 +144,31 @@ impl Queues {
     }
 }
 
-fn read_all(connection: &Connection, jobs: &Receiver<Job>) {
+/// When the unit that runs on a connection has read for long enough.
+struct Patience {
+    began: Instant,
+    /// Milliseconds since then.
+    end: Arc<AtomicU64>,
+}
+
+impl Patience {
+    fn of(connection: &mut Connection) -> Result<Self> {
+        let patience = Self { began: Instant::now(), end: Arc::default() };
+        let (began, end) = (patience.began, patience.end.clone());
+        let over = move || began.elapsed() > Duration::from_millis(end.load(Ordering::Relaxed));
+        connection.progress_handler(STEPS, Some(over)).map_err(words)?;
+        Ok(patience)
+    }
+
+    fn begin(&self) {
+        let end = (self.began.elapsed() + PATIENCE).as_millis();
+        self.end.store(u64::try_from(end).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+fn read_all(connection: &Connection, patience: &Patience, jobs: &Receiver<Job>) {
     for mut job in jobs {
+        patience.begin();
         let begun = control(connection, "begin");
         job.run(&mut Tx::new(Statements { connection }));
         let ended = begun.and_then(|()| control(connection, "rollback"));
@@ -286,6 +317,7 @@ fn words(error: rusqlite::Error) -> Error {
         }
         (_, rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => Error::ForeignKey,
         (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Error::Busy,
+        (ErrorCode::OperationInterrupted, _) => Error::TooSlow,
         _ => Error::Other(error.to_string()),
     }
 }

@@ -139,6 +139,16 @@ async fn a_changed_migration_is_refused() {
 }
 
 #[tokio::test]
+async fn a_read_that_never_ends_is_ended_and_the_next_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path());
+    let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n";
+    let ended = db.read(|tx| tx.rows(&Sql::text(endless)).map(drop)).await;
+    assert!(matches!(ended, Err(Error::TooSlow)));
+    assert_eq!(count(&db).await, 0);
+}
+
+#[tokio::test]
 async fn a_sound_database_passes_its_check() {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).check().await.unwrap();

@@ -39,7 +39,7 @@ impl Operation<'_> {
             success["content"] = content(&json!({ "$ref": format!("#/components/schemas/{schema}") }));
         }
         responses.insert(status.to_owned(), success);
-        for error in self.errors.iter().chain(&["401", "406", "429", "500"]) {
+        for error in self.errors.iter().chain(&["401", "406", "429", "500", "503"]) {
             responses
                 .insert((*error).to_owned(), json!({ "$ref": format!("#/components/responses/{error}") }));
         }

@@ -63,6 +63,7 @@ pub(super) fn error_responses() -> Json {
         ("422", "Values are wrong: every problem is told, each with its pointer."),
         ("423", "It cannot be deleted as it stands."),
         ("429", "Too many requests from one address: Retry-After says when to go on."),
+        ("503", "It would take too long, or the database is busy."),
         ("500", "Something is wrong with the server; the request id helps to find what."),
     ];
     let schema = json!({ "$ref": "#/components/schemas/errors" });

@@ -8,6 +8,7 @@ use crate::config::Config;
 use anyhow::{Result, ensure};
 use guildhall_store::{Sql, Tx};
 use serde_json::{Value as Json, json};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 /// The first moment a sound clock can show: 2026-01-01.
@@ -61,18 +62,27 @@ fn clock() -> Check {
 }
 
 async fn check(app: &Arc<App>) -> Vec<Check> {
-    let folder = app.config.data.display().to_string();
     let key = app.keys.current().map(|(kid, bits)| format!("{bits} bits, {}", &kid[..16]));
     let users = app.db.read(|tx| number(tx, "select count(*) from users")).await;
     let writes = app.db.write(|tx| tx.execute(&Sql::text("update plans set enterprise = enterprise"))).await;
     let sound = app.db.check().await;
     vec![
-        ("data folder", Ok(format!("{folder}, private"))),
+        ("data folder", folder(app)),
         ("signing key", key.ok_or_else(|| "there is none".to_owned())),
         ("database reads", users.map(|users| format!("{users} users")).map_err(|error| error.to_string())),
         ("database is sound", sound.map(|()| "every page".to_owned()).map_err(|error| error.to_string())),
         ("database writes", writes.map(|_| "durable".to_owned()).map_err(|error| error.to_string())),
     ]
+}
+
+fn folder(app: &App) -> Result<String, String> {
+    let folder = app.config.data.display();
+    let mode = std::fs::metadata(&app.config.data).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o077 == 0 {
+        Ok(format!("{folder}, for its owner alone"))
+    } else {
+        Err(format!("{folder} can be entered by others: run chmod 700 on it"))
+    }
 }
 
 fn number(tx: &mut Tx<'_>, sql: &str) -> Result<i64, guildhall_store::Error> {

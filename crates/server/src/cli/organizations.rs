@@ -75,10 +75,14 @@ async fn delete(app: &Arc<App>, slug: String, yes: bool, json: bool) -> Result<(
         ensure!(typed.trim() == slug, "nothing was erased");
     }
     let wanted = slug.clone();
-    work(app, move |work| match organizations::by_slug(work, &wanted)? {
-        Some(organization) => organizations::erase(work, &organization),
-        None => Ok(()),
-    })
-    .await?;
+    let mut gone = false;
+    while !gone {
+        let wanted = wanted.clone();
+        gone = work(app, move |work| match organizations::by_slug(work, &wanted)? {
+            Some(organization) => organizations::erase(work, &organization),
+            None => Ok(true),
+        })
+        .await?;
+    }
     print(&if json { json!({ "erased": slug }).to_string() } else { format!("{slug} is erased") })
 }

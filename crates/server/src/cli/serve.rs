@@ -1,6 +1,7 @@
 //! `guildhall serve`.
 
 use crate::App;
+use crate::app::make_folder;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, LogForm};
@@ -13,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 /// Serves until the process is told to stop.
 pub(super) async fn serve(config: Config) -> Result<()> {
     log_to_stdout(config.log);
-    std::fs::create_dir_all(&config.data).ok();
+    make_folder(&config.data)?;
     let lock = server::claim(&config)?;
     let app = App::open(config, Clock::system(), Chance::system()).await?;
     if app.config.dev {

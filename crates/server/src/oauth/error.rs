@@ -38,6 +38,12 @@ impl OAuthError {
         Self::bad_request("invalid_request", detail)
     }
 
+    /// A body that is too large or too slow.
+    pub(super) fn did_not_arrive(status: u16, detail: &str) -> Self {
+        let code = if status == 413 { "PAYLOAD_TOO_LARGE" } else { "REQUEST_TIMEOUT" };
+        Self::new(status, if status == 400 { "BAD_REQUEST" } else { code }, "invalid_request", detail)
+    }
+
     /// A grant nobody can use.
     pub(super) fn unsupported_grant_type() -> Self {
         let detail = "The authorization grant type is not supported by the authorization server.";
@@ -58,6 +64,11 @@ impl OAuthError {
     /// Somebody else's token, or nobody's client.
     pub(super) fn cannot_revoke() -> Self {
         Self::new(403, "FORBIDDEN", "unauthorized_client", "You are not authorized to revoke this token")
+    }
+
+    /// The same refusal for whoever wants to revoke, unless it is our own failure.
+    pub(super) fn or_cannot_revoke(self) -> Self {
+        if self.status == 500 { self } else { Self::cannot_revoke() }
     }
 
     /// Too many requests from one address.

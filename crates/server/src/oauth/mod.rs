@@ -23,15 +23,14 @@ const MEDIA_TYPE: &str = "application/json";
 /// Answers a request for the auth host.
 pub async fn answer(app: &Arc<App>, asked: &Asked) -> Answer {
     let path = asked.uri.path();
-    let path = path.strip_suffix('/').unwrap_or(path);
-    let (method, answer) = match path {
+    let (method, answer) = match path.strip_suffix('/').unwrap_or(path) {
         "/oauth/token" => ("POST", grant(app, asked).await),
         "/oauth/revoke" => ("POST", revoke(app, asked).await),
         "/.well-known/jwks.json" => ("GET", Ok(Answer::new(200, MEDIA_TYPE, app.keys.jwks().to_string()))),
-        _ => return OAuthError::not_found().answer(),
+        _ => return open(OAuthError::not_found().answer()),
     };
     let method_fits = asked.method == method || (method == "GET" && asked.method == "HEAD");
-    let answer = if asked.method == "OPTIONS" {
+    open(if asked.method == "OPTIONS" {
         Answer::empty(204)
             .header(ACCESS_CONTROL_ALLOW_METHODS, method)
             .header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept")
@@ -39,14 +38,22 @@ pub async fn answer(app: &Arc<App>, asked: &Asked) -> Answer {
         answer.unwrap_or_else(|error| error.answer())
     } else {
         OAuthError::method_not_allowed().answer().header(ALLOW, method)
-    };
-    // Anybody's page may ask; no cookie means anything here.
-    answer.header(ACCESS_CONTROL_ALLOW_ORIGIN, "*").header(CACHE_CONTROL, "no-store")
+    })
 }
 
 /// The answer to somebody who asks too often.
 pub fn too_many() -> Answer {
-    OAuthError::too_many().answer()
+    open(OAuthError::too_many().answer())
+}
+
+/// The answer to a request that did not arrive whole.
+pub fn unreadable(status: u16, detail: &str) -> Answer {
+    open(OAuthError::did_not_arrive(status, detail).answer())
+}
+
+/// Anybody's page may read it, since no cookie means anything here, and nobody may keep it.
+fn open(answer: Answer) -> Answer {
+    answer.header(ACCESS_CONTROL_ALLOW_ORIGIN, "*").header(CACHE_CONTROL, "no-store")
 }
 
 async fn grant(app: &Arc<App>, asked: &Asked) -> Result<Answer, OAuthError> {

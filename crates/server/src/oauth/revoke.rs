@@ -12,8 +12,7 @@ use guildhall_store::Sql;
 pub(super) async fn revoke(app: &App, params: Params) -> Result<(), OAuthError> {
     let client_id = params.get("client_id").ok_or_else(OAuthError::cannot_revoke)?;
     let secret = params.get("client_secret");
-    let refused = |_| OAuthError::cannot_revoke();
-    let client = client::find(app, client_id, secret).await.map_err(refused)?;
+    let client = client::find(app, client_id, secret).await.map_err(OAuthError::or_cannot_revoke)?;
     let token = params.get("token").ok_or_else(|| OAuthError::missing("token"))?;
     let claims: Option<Claims> = app.keys.verify(token);
     // Without its secret a public client ends only tokens that carry a person; these do not exist yet.

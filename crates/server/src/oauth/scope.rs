@@ -5,8 +5,14 @@ use serde_json::{Value as Json, json};
 /// What a Core token is for when nobody says.
 pub(super) const EVERYTHING: &str = "market:all";
 
+/// The longest scope, in bytes: it becomes part of every token.
+const LONGEST: usize = 1000;
+
 /// Whether these are scopes of the commerce API, separated by blanks or commas.
 pub(super) fn is_commerce(scope: &str) -> bool {
+    if scope.len() > LONGEST {
+        return false;
+    }
     let mut scopes = scope.split([' ', ',']).filter(|scope| !scope.is_empty()).peekable();
     let is_known = |scope: &str| {
         let mut parts = scope.splitn(3, ':');

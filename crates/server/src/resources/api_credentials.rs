@@ -1,7 +1,6 @@
 //! The credentials of one application of an organization, in its test or its live environment.
 
 use super::{Resource, Versions, application_memberships, roles};
-use crate::plans;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Format, flag, integer_between, one, secret, text};
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec};
@@ -119,8 +118,6 @@ pub static API_CREDENTIALS: Resource = Resource {
 #[derive(Deserialize)]
 struct New {
     kind: String,
-    organization: String,
-    role: Option<String>,
     custom: Option<bool>,
     mode: Option<String>,
     expires_in: Option<i64>,
@@ -133,15 +130,20 @@ struct Credential {
     role_id: Option<String>,
 }
 
-fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
+fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     work.must_administer(input)?;
+    if let Some(kind) = input.text("kind").map(str::to_owned) {
+        let organization = input.one("organization").unwrap_or_default();
+        let found = work
+            .check_organization(&SPEC, input, organization)
+            .and_then(|()| check_role(work, &kind, organization, input.one("role")));
+        input.collect(found)?;
+        if input.flag("custom") == Some(true) && CORE.contains(&kind.as_str()) {
+            input.collect(Err(Problem::invalid("custom", true).into()))?;
+        }
+    }
     input.finish()?;
     let new: New = input.parse()?;
-    work.check_organization(&SPEC, input, &new.organization)?;
-    check_role(work, &new.kind, &new.organization, new.role.as_deref())?;
-    if new.custom == Some(true) && CORE.contains(&new.kind.as_str()) {
-        return Err(Problem::invalid("custom", true).into());
-    }
     let mut columns = input.columns();
     columns.extend(made(work, &new.kind)?);
     columns.insert("mode".to_owned(), json!(new.mode.as_deref().unwrap_or("test")));
@@ -150,14 +152,15 @@ fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
     work.insert(&SPEC, columns)
 }
 
-fn update(work: &mut Work<'_, '_>, record: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
     let credential: Credential = record.parse()?;
     work.caller()?.must_administer(&credential.organization_id)?;
-    input.finish()?;
-    work.check_organization(&SPEC, input, &credential.organization_id)?;
-    if input.has("role") && input.one("role") != credential.role_id.as_deref() {
-        check_role(work, &credential.kind, &credential.organization_id, input.one("role"))?;
+    let mut found = work.check_organization(&SPEC, input, &credential.organization_id);
+    if found.is_ok() && input.has("role") && input.one("role") != credential.role_id.as_deref() {
+        found = check_role(work, &credential.kind, &credential.organization_id, input.one("role"));
     }
+    input.collect(found)?;
+    input.finish()?;
     let mut columns = input.columns();
     if columns.get("expires_in") == Some(&Json::Null) {
         columns.insert("expires_in".to_owned(), json!(lifetime(&credential.kind)));
@@ -187,13 +190,7 @@ fn check_role(work: &mut Work<'_, '_>, kind: &str, organization: &str, role: Opt
         ("integration", None) => refuse("blank", "can't be blank"),
         ("sales_channel" | "webapp", Some(_)) => refuse("present", "must be blank"),
         ("resources", _) => refuse("invalid", "is invalid"),
-        (_, Some(role)) => {
-            let custom = roles::kind(work, role)? == "custom";
-            if custom && !plans::is_enterprise(work.tx, organization)? {
-                return refuse("invalid", "is invalid");
-            }
-            Ok(())
-        }
+        (_, Some(role)) => roles::check_usable(work, role, organization),
         (_, None) => Ok(()),
     }
 }

@@ -42,24 +42,25 @@ pub static APPLICATION_MEMBERSHIPS: Resource = Resource {
     actions: &[],
 };
 
-fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
+fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     work.must_administer(input)?;
-    input.finish()?;
-    work.check_organization(&SPEC, input, input.one("organization").unwrap_or_default())?;
-    let both = input.one("membership").is_some() && input.one("membership_profile").is_some();
-    if both {
-        return Err(holds_one("membership_profile"));
+    let found = work.check_organization(&SPEC, input, input.one("organization").unwrap_or_default());
+    input.collect(found)?;
+    if input.one("membership").is_some() && input.one("membership_profile").is_some() {
+        input.collect(Err(holds_one("membership_profile")))?;
     }
+    input.finish()?;
     work.insert(&SPEC, input.columns())
 }
 
-fn update(work: &mut Work<'_, '_>, record: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
     work.caller()?.must_administer(record.text("organization_id"))?;
-    input.finish()?;
-    work.check_organization(&SPEC, input, record.text("organization_id"))?;
+    let found = work.check_organization(&SPEC, input, record.text("organization_id"));
+    input.collect(found)?;
     if input.one("membership_profile").is_some() && !record.column("membership_id").is_null() {
-        return Err(holds_one("membership_profile"));
+        input.collect(Err(holds_one("membership_profile")))?;
     }
+    input.finish()?;
     work.update(record, input.columns())
 }
 
@@ -94,6 +95,13 @@ pub fn attach(work: &mut Work<'_, '_>, column: &str, id: &str, input: &Input) ->
         for record in Record::find(work.tx, &SPEC, "id", id_wanted)? {
             if !record.column(other).is_null() {
                 return Err(holds_one("application_memberships"));
+            }
+            // Taking it from somebody else would be a change of theirs: they give it up first.
+            let holder = record.column(column);
+            if !holder.is_null() && holder != id {
+                let problem =
+                    Problem::relationship("application_memberships", "taken", "has already been taken");
+                return Err(problem.into());
             }
             let columns = Map::from_iter([(column.to_owned(), json!(id))]);
             work.update(&record, columns).map_err(|error| taken(error, column))?;

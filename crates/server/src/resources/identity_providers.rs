@@ -106,7 +106,7 @@ pub static IDENTITY_PROVIDERS: Resource = Resource {
     sees: |caller| {
         // Everyone in an organization that its maker owns.
         let mut owners = Sql::text("select user_id from memberships where owner and organization_id in (");
-        owners.bind_all(caller.organizations()).push(")");
+        owners.bind_list(caller.organizations()).push(")");
         Scope {
             // Its secret is the maker's alone where only admins read secrets.
             secrets: caller
@@ -121,9 +121,11 @@ pub static IDENTITY_PROVIDERS: Resource = Resource {
     actions: &[],
 };
 
-fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
+fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     let caller = work.caller()?;
     must_own_enterprise(work, &caller.user)?;
+    let found = check_triggers(input);
+    input.collect(found)?;
     input.finish()?;
     let id = work.app.chance.id();
     let mut columns = input.columns();
@@ -134,8 +136,10 @@ fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
     Ok(id)
 }
 
-fn update(work: &mut Work<'_, '_>, provider: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, provider: &Record, input: &mut Input) -> Result<()> {
     must_be_maker(work, provider)?;
+    let found = check_triggers(input);
+    input.collect(found)?;
     input.finish()?;
     let mut columns = input.columns();
     if columns.get("domains").is_some_and(|domains| domains != provider.column("domains")) {
@@ -179,14 +183,19 @@ fn unproved(work: &Work<'_, '_>, id: &str, domains: Option<&Json>) -> Map<String
     ])
 }
 
+/// It cannot go out of use and come back at once.
+fn check_triggers(input: &Input) -> Result<()> {
+    if !input.fires("_disable") || !input.fires("_enable") {
+        return Ok(());
+    }
+    let contrary = |name| Problem::attribute(name, "invalid", "is invalid").value(true);
+    Err(Error::Refused(vec![contrary("_disable"), contrary("_enable")]))
+}
+
 /// Fires the triggers and seals the secret.
 fn settle(work: &Work<'_, '_>, input: &Input, columns: &mut Map<String, Json>) -> Result<()> {
     match (input.fires("_disable"), input.fires("_enable")) {
-        (true, true) => {
-            let contrary = |name| Problem::attribute(name, "invalid", "is invalid").value(true);
-            return Err(Error::Refused(vec![contrary("_disable"), contrary("_enable")]));
-        }
-        (true, false) => drop(columns.insert("disabled_at".to_owned(), json!(work.now))),
+        (true, _) => drop(columns.insert("disabled_at".to_owned(), json!(work.now))),
         (false, true) => drop(columns.insert("disabled_at".to_owned(), Json::Null)),
         (false, false) => {}
     }

@@ -48,23 +48,31 @@ pub static MEMBERSHIP_PROFILES: Resource = Resource {
     actions: &[],
 };
 
-fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
+fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     work.must_administer(input)?;
+    let found = work.check_organization(&SPEC, input, input.one("organization").unwrap_or_default());
+    input.collect(found)?;
+    let mut scope = Map::new();
+    let found = access_scope::settle(input, None, &mut scope);
+    input.collect(found)?;
     input.finish()?;
-    work.check_organization(&SPEC, input, input.one("organization").unwrap_or_default())?;
     let mut columns = input.columns();
-    access_scope::settle(input, None, &mut columns)?;
+    columns.extend(scope);
     let id = work.insert(&SPEC, columns)?;
     application_memberships::attach(work, "membership_profile_id", &id, input)?;
     Ok(id)
 }
 
-fn update(work: &mut Work<'_, '_>, profile: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, profile: &Record, input: &mut Input) -> Result<()> {
     work.caller()?.must_administer(profile.text("organization_id"))?;
+    let found = work.check_organization(&SPEC, input, profile.text("organization_id"));
+    input.collect(found)?;
+    let mut scope = Map::new();
+    let found = access_scope::settle(input, Some(profile.text("access_scope")), &mut scope);
+    input.collect(found)?;
     input.finish()?;
-    work.check_organization(&SPEC, input, profile.text("organization_id"))?;
     let mut columns = input.columns();
-    access_scope::settle(input, Some(profile.text("access_scope")), &mut columns)?;
+    columns.extend(scope);
     work.update(profile, columns)?;
     application_memberships::attach(work, "membership_profile_id", &profile.id, input)
 }

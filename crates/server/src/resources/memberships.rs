@@ -98,18 +98,22 @@ struct Membership {
     access_scope: Option<String>,
 }
 
-fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
+fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     work.must_administer(input)?;
+    let found = check(work, input, input.one("organization").unwrap_or_default());
+    input.collect(found)?;
+    let mut scope = Map::new();
+    let found = access_scope::settle(input, None, &mut scope);
+    input.collect(found)?;
     input.finish()?;
     let new: New = input.parse()?;
-    work.check_organization(&SPEC, input, &new.organization)?;
     let mut columns = input.columns();
-    access_scope::settle(input, None, &mut columns)?;
-    let user = users::by_email(work, &new.user_email)?;
+    columns.extend(scope);
+    let user = users::proved(work, &new.user_email)?;
     columns.insert("status".to_owned(), json!(if user.is_some() { "active" } else { "pending" }));
     columns.insert("owner".to_owned(), json!(false));
     columns.extend(user.as_ref().map(of_user).unwrap_or_default());
-    let id = work.insert(&SPEC, columns)?;
+    let id = work.insert(&SPEC, columns).map_err(|error| taken(error, &new.user_email))?;
     application_memberships::attach(work, "membership_id", &id, input)?;
     plans::check_memberships(work.tx, &new.organization)?;
     if user.is_some() {
@@ -120,17 +124,21 @@ fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
     Ok(id)
 }
 
-fn update(work: &mut Work<'_, '_>, record: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
     let membership: Membership = record.parse()?;
     work.caller()?.must_administer(&membership.organization_id)?;
-    input.finish()?;
-    work.check_organization(&SPEC, input, &membership.organization_id)?;
+    let found = check(work, input, &membership.organization_id);
+    input.collect(found)?;
     if membership.owner && input.one("role").is_some_and(|role| role != membership.role_id) {
         let problem = Problem::relationship("role", "owner", "cannot be changed for the owner");
-        return Err(problem.into());
+        input.collect(Err(problem.into()))?;
     }
+    let mut scope = Map::new();
+    let found = access_scope::settle(input, membership.access_scope.as_deref(), &mut scope);
+    input.collect(found)?;
+    input.finish()?;
     let mut columns = input.columns();
-    access_scope::settle(input, membership.access_scope.as_deref(), &mut columns)?;
+    columns.extend(scope);
     work.update(record, columns)?;
     application_memberships::attach(work, "membership_id", &record.id, input)
 }
@@ -158,6 +166,29 @@ fn resend(work: &mut Work<'_, '_>, record: &Record, _: &Action) -> Result<()> {
     }
     invitations::issue(work, &record.id, &membership.organization_id, &membership.user_email)?;
     work.record_deed(record, "resend")
+}
+
+/// Everything named is of one organization, and the role is one its plan has.
+fn check(work: &mut Work<'_, '_>, input: &Input, organization: &str) -> Result<()> {
+    work.check_organization(&SPEC, input, organization)?;
+    match input.one("role") {
+        Some(role) => roles::check_usable(work, role, organization),
+        None => Ok(()),
+    }
+}
+
+/// A refusal of the address, with the address that was sent.
+fn taken(error: Error, email: &str) -> Error {
+    match error {
+        Error::Refused(problems)
+            if problems
+                .iter()
+                .any(|problem| problem.pointer.as_deref() == Some("/data/attributes/user_email")) =>
+        {
+            Problem::taken("user_email", email).into()
+        }
+        other => other,
+    }
 }
 
 /// What a membership shows of its user.
@@ -210,6 +241,17 @@ pub fn hand_over(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Re
         plans::check_organizations(work.tx, new.text("user_id"))?;
     }
     plans::check_memberships(work.tx, organization)
+}
+
+/// Shows a changed name or address on every membership of a user.
+pub fn show_user(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
+    let user = Record::find(work.tx, users::USERS.spec, "id", user)?.pop().ok_or_else(Problem::not_found)?;
+    let mut columns = of_user(&user);
+    columns.insert("user_email_key".to_owned(), user.column("email_key").clone());
+    for membership in Record::find(work.tx, &SPEC, "user_id", &user.id)? {
+        work.update(&membership, columns.clone())?;
+    }
+    Ok(())
 }
 
 /// Activates every membership that waits for the address of a new user.

@@ -40,9 +40,9 @@ pub struct Resource {
 }
 
 /// Makes a record of what was sent; answers its id.
-pub type Create = fn(&mut Work<'_, '_>, &Input) -> Result<String>;
+pub type Create = fn(&mut Work<'_, '_>, &mut Input) -> Result<String>;
 /// Changes a record as was sent.
-pub type Update = fn(&mut Work<'_, '_>, &Record, &Input) -> Result<()>;
+pub type Update = fn(&mut Work<'_, '_>, &Record, &mut Input) -> Result<()>;
 /// Deletes a record.
 pub type Delete = fn(&mut Work<'_, '_>, &Record) -> Result<()>;
 

@@ -1,7 +1,10 @@
 //! An independent group of members with its own roles, credentials and look.
 
 use super::settings::SETTINGS;
-use super::{Deed, Resource, Versions, api_credentials, memberships, roles};
+use super::{
+    Deed, Resource, Versions, api_credentials, application_memberships, membership_profiles, memberships,
+    permissions, roles,
+};
 use crate::plans;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Attribute, Format, flag, many, object, text};
@@ -25,6 +28,8 @@ const RESERVED: &[&str] = &[
     "admin",
     "localhost",
 ];
+/// How many records are erased in one transaction.
+const ERASED_AT_ONCE: i64 = 1000;
 /// The longest label of a host name.
 const LONGEST_SLUG: usize = 63;
 
@@ -164,10 +169,11 @@ pub static ORGANIZATIONS: Resource = Resource {
     }],
 };
 
-fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
+fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     let caller = work.caller()?;
+    let found = check_config(input);
+    input.collect(found)?;
     input.finish()?;
-    check_config(input)?;
     let mut columns = input.columns();
     let slug = free_slug(work, columns.get("name").and_then(Json::as_str).unwrap_or_default())?;
     columns.insert("slug".to_owned(), json!(slug));
@@ -182,10 +188,11 @@ fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
     Ok(id)
 }
 
-fn update(work: &mut Work<'_, '_>, organization: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, organization: &Record, input: &mut Input) -> Result<()> {
     work.caller()?.must_administer(&organization.id)?;
+    let found = check_config(input);
+    input.collect(found)?;
     input.finish()?;
-    check_config(input)?;
     work.update(organization, input.columns())
 }
 
@@ -240,14 +247,31 @@ fn transfer_ownership(work: &mut Work<'_, '_>, organization: &Record, action: &A
     memberships::hand_over(work, &organization.id, email)
 }
 
-/// Erases an organization with everything in it but its history. Its slug must be typed by the operator.
-pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<()> {
+/// Erases a part of an organization, then the organization itself; answers whether it is gone. History
+/// stays, and tells of everything that went. In parts, so that an organization of any size keeps the writer
+/// busy for moments only; one that was left in the middle can be erased again.
+pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<bool> {
+    let kinds = [
+        application_memberships::APPLICATION_MEMBERSHIPS.spec,
+        memberships::MEMBERSHIPS.spec,
+        api_credentials::API_CREDENTIALS.spec,
+        permissions::PERMISSIONS.spec,
+        roles::ROLES.spec,
+        membership_profiles::MEMBERSHIP_PROFILES.spec,
+    ];
+    for spec in kinds {
+        let part = Record::find_some(work.tx, spec, "organization_id", &organization.id, ERASED_AT_ONCE)?;
+        for record in &part {
+            work.delete(record)?;
+        }
+        if !part.is_empty() {
+            return Ok(false);
+        }
+    }
     work.delete(organization)?;
-    work.tx.execute(&Sql::new(
-        "delete from sizes where owner = ? and kind <> 'versions'",
-        [(&organization.id).into()],
-    ))?;
-    Ok(())
+    let sql = "delete from sizes where owner = ? and kind <> 'versions'";
+    work.tx.execute(&Sql::new(sql, [(&organization.id).into()]))?;
+    Ok(true)
 }
 
 /// The organization with this slug, for the operator.

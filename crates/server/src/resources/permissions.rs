@@ -52,26 +52,27 @@ pub static PERMISSIONS: Resource = Resource {
     actions: &[],
 };
 
-fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
-    let Some(role) = input.one("role") else {
+fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
+    let Some(role) = input.one("role").map(str::to_owned) else {
         input.finish()?;
         return Err(Problem::blank_relationship("role").into());
     };
-    let organization = work.text("roles", role, "organization_id")?.unwrap_or_default();
+    let organization = work.text("roles", &role, "organization_id")?.unwrap_or_default();
     work.caller()?.must_administer(&organization)?;
     if !plans::is_enterprise(work.tx, &organization)? {
         return Err(Problem::forbidden().into());
     }
-    input.finish()?;
-    if roles::kind(work, role)? != "custom" {
-        return Err(Problem::relationship("role", "invalid", "must be a custom role").into());
+    if roles::kind(work, &role)? != "custom" {
+        let problem = Problem::relationship("role", "invalid", "must be a custom role");
+        input.collect(Err(problem.into()))?;
     }
+    input.finish()?;
     let mut columns = input.columns();
     columns.insert("organization_id".to_owned(), json!(organization));
     work.insert(&SPEC, columns)
 }
 
-fn update(work: &mut Work<'_, '_>, permission: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, permission: &Record, input: &mut Input) -> Result<()> {
     work.caller()?.must_administer(permission.text("organization_id"))?;
     input.finish()?;
     work.update(permission, input.columns())

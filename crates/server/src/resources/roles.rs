@@ -59,7 +59,7 @@ struct Role {
     organization_id: String,
 }
 
-fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
+fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     work.must_administer(input)?;
     if let Some(organization) = input.one("organization")
         && !plans::is_enterprise(work.tx, organization)?
@@ -72,17 +72,20 @@ fn create(work: &mut Work<'_, '_>, input: &Input) -> Result<String> {
     work.insert(&SPEC, columns)
 }
 
-fn update(work: &mut Work<'_, '_>, record: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
     let role: Role = record.parse()?;
     work.caller()?.must_administer(&role.organization_id)?;
+    let renamed = input.text("name").filter(|name| *name != record.text("name")).map(str::to_owned);
+    if let (Some(name), true) = (renamed, role.kind != "custom") {
+        input.collect(Err(Problem::invalid("name", name).into()))?;
+    }
     input.finish()?;
     let columns = input.columns();
-    let renamed = columns.get("name").filter(|name| *name != record.column("name"));
-    if let (Some(name), true) = (renamed, role.kind != "custom") {
-        return Err(Problem::invalid("name", name.clone()).into());
-    }
     work.update(record, columns)?;
     if input.fires("_add_missing_base_permissions") && role.kind == "custom" {
+        if !plans::is_enterprise(work.tx, &role.organization_id)? {
+            return Err(Problem::forbidden().into());
+        }
         add_missing_permissions(work, record, &role)?;
     }
     Ok(())
@@ -106,6 +109,14 @@ pub fn add(work: &mut Work<'_, '_>, organization: &str, name: &str, kind: &str) 
         ("metadata".to_owned(), json!({})),
     ]);
     work.insert(&SPEC, columns)
+}
+
+/// Refuses a custom role in an organization whose plan has none.
+pub fn check_usable(work: &mut Work<'_, '_>, role: &str, organization: &str) -> Result<()> {
+    if kind(work, role)? == "custom" && !plans::is_enterprise(work.tx, organization)? {
+        return Err(Problem::relationship("role", "invalid", "is invalid").into());
+    }
+    Ok(())
 }
 
 /// The kind of a role.

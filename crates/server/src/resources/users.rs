@@ -1,6 +1,6 @@
 //! A person with an account: the way in. Everyone sees and changes only themselves.
 
-use super::{Resource, Versions};
+use super::{Resource, Versions, memberships};
 use crate::crypto::hash;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Format, flag, text, time};
@@ -40,7 +40,7 @@ static SPEC: Spec = Spec {
             .example("false"),
     ],
     relationships: &[],
-    inner: &[text("email_key"), text("plan"), time("disabled_at")],
+    inner: &[text("email_key"), flag("email_proved"), text("plan"), time("disabled_at")],
 };
 
 /// See the file.
@@ -54,30 +54,28 @@ pub static USERS: Resource = Resource {
     actions: &[],
 };
 
-fn update(work: &mut Work<'_, '_>, user: &Record, input: &Input) -> Result<()> {
+fn update(work: &mut Work<'_, '_>, user: &Record, input: &mut Input) -> Result<()> {
     input.finish()?;
-    work.update(user, input.columns())?;
+    let mut columns = input.columns();
+    if columns.get("email_key").is_some_and(|key| key != user.column("email_key")) {
+        // Whose it is, nobody knows yet: invitations to it wait until it is proved.
+        columns.insert("email_proved".to_owned(), json!(false));
+    }
+    work.update(user, columns)?;
     if ["email", "first_name", "last_name"].iter().any(|name| input.has(name)) {
-        show_on_memberships(work, user)?;
+        let sent = input.text("email").unwrap_or_default();
+        memberships::show_user(work, &user.id).map_err(|error| taken(error, sent))?;
     }
     Ok(())
 }
 
-/// Memberships carry their user's address and name, so that a list of members is one query.
-fn show_on_memberships(work: &mut Work<'_, '_>, user: &Record) -> Result<()> {
-    let result = work.tx.execute(&Sql::new(
-        "update memberships set
-         user_email = (select email from users where id = memberships.user_id),
-         user_email_key = (select email_key from users where id = memberships.user_id),
-         user_first_name = (select first_name from users where id = memberships.user_id),
-         user_last_name = (select last_name from users where id = memberships.user_id)
-         where user_id = ?",
-        [(&user.id).into()],
-    ));
-    match result {
-        // Somebody else was invited by that address to an organization this user is in.
-        Err(guildhall_store::Error::Unique { .. }) => Err(Problem::taken("email", user.text("email")).into()),
-        other => Ok(other.map(drop)?),
+/// Somebody else was invited by that address to an organization this user is in.
+fn taken(error: Error, email: &str) -> Error {
+    match error {
+        Error::Refused(problems) if problems.iter().all(|problem| problem.status == 422) => {
+            Problem::taken("email", email).into()
+        }
+        other => other,
     }
 }
 
@@ -128,6 +126,7 @@ pub fn register(work: &mut Work<'_, '_>, new: &New) -> Result<Application> {
         "email_key": new.email.to_lowercase(),
         "first_name": new.first_name,
         "last_name": new.last_name,
+        "email_proved": true,
         "plan": new.plan,
     });
     let columns: Map<_, _> = columns.as_object().cloned().unwrap_or_default();
@@ -144,7 +143,7 @@ pub fn register(work: &mut Work<'_, '_>, new: &New) -> Result<Application> {
             work.now.into(),
         ],
     ))?;
-    super::memberships::activate(work, &application.user, new)?;
+    memberships::activate(work, &application.user, new)?;
     Ok(application)
 }
 
@@ -174,4 +173,9 @@ pub fn set_plan(work: &mut Work<'_, '_>, user: &Record, plan: &str) -> Result<()
 /// The user with this address, for operators and rules.
 pub fn by_email(work: &mut Work<'_, '_>, email: &str) -> Result<Option<Record>> {
     Ok(Record::find(work.tx, &SPEC, "email_key", &email.to_lowercase())?.pop())
+}
+
+/// The user with this address, if it is proved to be theirs.
+pub fn proved(work: &mut Work<'_, '_>, email: &str) -> Result<Option<Record>> {
+    Ok(by_email(work, email)?.filter(|user| user.column("email_proved") == &json!(true)))
 }

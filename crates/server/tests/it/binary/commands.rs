@@ -42,6 +42,49 @@ fn users_are_made_listed_shown_and_changed_while_the_server_runs() {
 }
 
 #[test]
+fn an_empty_folder_can_be_opened_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let makers: Vec<_> = (0..6)
+        .map(|number| {
+            let data = data.clone();
+            std::thread::spawn(move || {
+                let email = format!("user{number}@example.com");
+                json(&data, &["users", "create", "--email", &email, "--first-name", "A", "--last-name", "B"])
+            })
+        })
+        .collect();
+    let users: Vec<_> = makers.into_iter().map(|maker| maker.join().unwrap()).collect();
+    assert_eq!(json(&data, &["users", "list"]).as_array().unwrap().len(), users.len());
+    let checks = json(&data, &["doctor"]);
+    assert!(checks["checks"].as_array().unwrap().iter().all(|check| check["ok"] == true), "{checks}");
+}
+
+#[test]
+fn a_command_without_the_servers_settings_leaves_its_plans() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    std::fs::write(data.join("guildhall.toml"), "[plans.developer]\norganizations = 3").unwrap();
+    let server = Server::start(data);
+    let made = json(data, &[&ADA[..], &["--plan", "developer"]].concat());
+    std::fs::remove_file(data.join("guildhall.toml")).unwrap();
+    json(data, &["users", "list"]);
+    let token = token(server.address, &made);
+    let body = json!({ "data": { "type": "organizations", "attributes": { "name": "Blue" } } }).to_string();
+    let make = || request(server.address, "POST", "/api/organizations", Some(&token), &body).unwrap().0;
+    assert_eq!([make(), make(), make(), make()], [201, 201, 201, 422]);
+}
+
+#[test]
+fn a_server_needs_to_be_told_its_domain() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        refusal(folder.path(), &["serve", "--listen", &free_address().to_string()]),
+        "guildhall: say under which domain to serve, with --domain, or try it out with --dev\n"
+    );
+}
+
+#[test]
 fn organizations_are_listed_and_erased() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();

@@ -67,7 +67,19 @@ fn a_certificate_that_cannot_be_served_is_told_in_one_line() {
     let ask = |chain: &str, key: &str| {
         refusal(
             folder.path(),
-            &["serve", "--listen", &listen, "--tls-listen", &secure, "--tls-cert", chain, "--tls-key", key],
+            &[
+                "serve",
+                "--domain",
+                "one.test",
+                "--listen",
+                &listen,
+                "--tls-listen",
+                &secure,
+                "--tls-cert",
+                chain,
+                "--tls-key",
+                key,
+            ],
         )
     };
     assert!(ask(&chain, &other).starts_with("guildhall: the certificate and its key do not fit together"));

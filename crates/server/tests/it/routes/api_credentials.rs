@@ -152,6 +152,8 @@ async fn numbers_and_words_have_bounds() {
         (json!(7199), "must be greater than or equal to 7200"),
         (json!(7200.5), "must be an integer"),
         (json!("soon"), "is not a number"),
+        (json!("NaN"), "is not a number"),
+        (json!(1e20), "must be less than or equal to 31536000"),
         (json!({}), "is not a number"),
     ] {
         let refused = make(&blue, json!({ "name": "X", "kind": "webapp", "expires_in": value }), None).await;
@@ -162,6 +164,22 @@ async fn numbers_and_words_have_bounds() {
     }
     let custom = make(&blue, json!({ "name": "X", "kind": "webapp", "custom": true }), None).await;
     assert_eq!(custom.problems(), ["422 VALIDATION_ERROR /data/attributes/custom: custom - is invalid"]);
+}
+
+#[tokio::test]
+async fn everything_wrong_is_told_at_once_whatever_rule_finds_it() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    let sent = json!({ "name": "", "kind": "sales_channel", "custom": true });
+    assert_eq!(
+        make(&blue, sent, Some(&blue.admin)).await.problems(),
+        [
+            "422 VALIDATION_ERROR /data/attributes/name: name - can't be blank",
+            "422 VALIDATION_ERROR /data/relationships/role: role - must be blank",
+            "422 VALIDATION_ERROR /data/attributes/custom: custom - is invalid",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -96,6 +96,12 @@ async fn members_of_the_makers_organizations_see_it_and_change_nothing() {
     let rename = change("identity_providers", &id, json!({ "name": "Mine" }));
     assert_eq!(grace.patch(&path, rename).await.problems(), [FORBIDDEN]);
     assert_eq!(grace.delete(&path).await.problems(), [FORBIDDEN]);
+    let probe = grace.get("/api/identity_providers?filter[q][user_id_gteq]=A").await;
+    assert_eq!(probe.ids(), [] as [&str; 0]);
+    assert_eq!(
+        ada.get(&format!("/api/identity_providers?filter[q][user_id_eq]={}", ada.id)).await.ids(),
+        [id.clone()]
+    );
     // Who made it is nobody's business but the maker's.
     assert_eq!(grace.get(&format!("{path}/user")).await.json(), json!({ "data": null }));
     assert_eq!(ada.delete(&path).await.status, 204);

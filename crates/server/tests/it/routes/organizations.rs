@@ -321,6 +321,7 @@ async fn a_name_is_needed_and_must_be_text() {
         (json!({ "name": "a\nb" }), "is invalid"),
         (json!({ "name": "x".repeat(256) }), "is invalid"),
         (json!({ "name": ["x"] }), "is invalid"),
+        (json!({ "name": 12 }), "is invalid"),
         (json!({ "name": true }), "is invalid"),
     ] {
         let refused = ada.post("/api/organizations", new(attributes.clone())).await;
@@ -392,7 +393,7 @@ async fn forms_are_checked_all_at_once() {
     let ada = guild.user("ada").await;
     let wrong = json!({
         "name": "Blue", "support_email": "help", "logo_url": "ftp://example.com/a", "favicon_url": "javascript:alert(1)",
-        "primary_color": "red", "contrast_color": "#12345", "config": [], "metadata": "[]",
+        "primary_color": "", "contrast_color": "#12345", "config": [], "metadata": "[]",
     });
     let refused = ada.post("/api/organizations", new(wrong)).await;
     let wrong =

@@ -403,6 +403,56 @@ async fn includes_reach_three_deep_and_come_once() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_reached_twice_is_listed_once() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    blue.invites("new@example.com", &blue.read_only).await;
+    let path = format!("/api/organizations/{}?include=memberships.organization.memberships", blue.id);
+    let found = ada.get(&path).await.json();
+    assert_eq!(found["data"]["relationships"]["memberships"]["data"].as_array().unwrap().len(), 2);
+    assert_eq!(found["included"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn somebody_in_very_many_organizations_is_served() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    let (user, role) = (ada.id.clone(), blue.admin.clone());
+    guild
+        .operate(move |work| {
+            for number in 0..35_000 {
+                let id = format!("o{number}");
+                work.tx.execute(&guildhall_store::Sql::new(
+                    "insert into organizations (id, name, slug, created_at, updated_at) values (?, 'x', ?, 0, 0)",
+                    [(&id).into(), (&id).into()],
+                ))?;
+                work.tx.execute(&guildhall_store::Sql::new(
+                    "insert into memberships (id, organization_id, role_id, user_id, user_email, user_email_key, status,
+                     created_at, updated_at) values (?, ?, ?, ?, 'ada@example.com', 'ada@example.com', 'active', 0, 0)",
+                    [(&id).into(), (&id).into(), (&role).into(), (&user).into()],
+                ))?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    for path in [
+        "organizations",
+        "roles?include=organization",
+        "memberships",
+        "api_credentials",
+        "identity_providers",
+        "versions",
+    ] {
+        let found = ada.get(&format!("/api/{path}")).await;
+        assert_eq!(found.status, 200, "{path}: {}", found.text());
+    }
+    assert_eq!(ada.creates_organization("One more").await.id.len(), 10);
+}
+
+#[tokio::test]
 async fn related_resources_answer_like_collections_and_single_ones() {
     let guild = Guild::new().await;
     let ada = guild.user("ada").await;

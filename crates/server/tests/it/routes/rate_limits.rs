@@ -41,6 +41,33 @@ async fn writes_are_counted_apart_and_more_strictly() {
 }
 
 #[tokio::test]
+async fn other_spellings_of_a_path_count_the_same() {
+    let guild = Guild::with(|config| config.rate_limits = Switch::On).await;
+    let nobody = guild.nobody();
+    for _ in 0..30 {
+        assert_eq!(nobody.post("/oauth/token/", json!({})).await.status, 400);
+    }
+    assert_eq!(nobody.post("/oauth/token/", json!({})).await.status, 429);
+    let preflight = nobody.send("OPTIONS", "/oauth/token", "").await;
+    assert_eq!((preflight.status, preflight.header("x-ratelimit-limit")), (204, ""));
+}
+
+#[tokio::test]
+async fn limits_are_settings_and_large_bodies_count() {
+    let guild = Guild::with(|config| {
+        config.rate_limits = Switch::On;
+        config.limits.writes_a_minute = 2;
+    })
+    .await;
+    let ada = guild.user("ada").await;
+    let huge = "x".repeat(300_000);
+    let first = ada.send("PATCH", "/api/user", huge.clone()).await;
+    assert_eq!((first.status, first.header("x-ratelimit-remaining")), (413, "1"));
+    assert_eq!(ada.send("PATCH", "/api/user", huge.clone()).await.status, 413);
+    assert_eq!(ada.send("PATCH", "/api/user", huge).await.status, 429);
+}
+
+#[tokio::test]
 async fn tokens_are_limited_in_the_form_of_the_auth_api() {
     let guild = Guild::with(|config| config.rate_limits = Switch::On).await;
     let nobody = guild.nobody();
@@ -50,4 +77,5 @@ async fn tokens_are_limited_in_the_form_of_the_auth_api() {
     let over = nobody.post("/oauth/token", json!({})).await;
     assert_eq!((over.status, &over.json()["error"]), (429, &json!("too_many_requests")));
     assert!(!over.header("retry-after").is_empty());
+    assert_eq!((over.header("access-control-allow-origin"), over.header("cache-control")), ("*", "no-store"));
 }

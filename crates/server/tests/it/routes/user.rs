@@ -73,6 +73,33 @@ async fn a_new_name_and_address_show_on_memberships() {
 }
 
 #[tokio::test]
+async fn a_new_name_leaves_a_version_on_every_membership() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    ada.creates_organization("Blue").await;
+    let membership = ada.get("/api/memberships").await.ids().remove(0);
+    ada.patch("/api/user", patch(json!({ "first_name": "Augusta" }))).await;
+    let versions = ada.get(&format!("/api/memberships/{membership}/versions")).await.json();
+    assert_eq!(
+        versions["data"][0]["attributes"]["changes"],
+        json!({ "user_first_name": ["Ada", "Augusta"] })
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_proved_attracts_no_memberships() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    let eve = guild.user("eve").await;
+    assert_eq!(eve.patch("/api/user", patch(json!({ "email": "ceo@example.com" }))).await.status, 200);
+    let membership = blue.invites("ceo@example.com", &blue.admin).await;
+    let shown = ada.get(&format!("/api/memberships/{membership}")).await;
+    assert_eq!(shown.attribute("status"), json!("pending"));
+    assert_eq!(eve.get("/api/organizations").await.ids(), [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn a_new_address_does_not_take_somebody_elses_invitation() {
     let guild = Guild::new().await;
     let ada = guild.user("ada").await;
