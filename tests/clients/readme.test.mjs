@@ -65,5 +65,7 @@ test('help, doctor and the settings are as told', () => {
   const [settings] = blocks('toml')
   fs.writeFileSync(path.join(folder, 'guildhall.toml'), settings)
   const found = execFileSync(binary, ['doctor', '--json', '--data', path.join(folder, 'other')], { cwd: folder, encoding: 'utf8' })
-  assert.deepEqual(JSON.parse(found).settings.plans.growth, { enterprise: false, organizations: 3, memberships: 25 })
+  const { plans, limits } = JSON.parse(found).settings
+  assert.deepEqual(plans.growth, { enterprise: false, organizations: 3, memberships: 25 })
+  assert.deepEqual([limits['tokens-a-minute'], limits['reads-a-minute']], [60, 1000])
 })

@@ -355,6 +355,15 @@ pub(crate) async fn at_once<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::O
     done
 }
 
+/// A document to look at, without the values of the top-level members that are never twice the same.
+pub(crate) fn pretty(document: &Json, hidden: &[&str]) -> String {
+    let mut document = document.clone();
+    for name in hidden {
+        document[*name] = json!("…");
+    }
+    format!("{document:#}")
+}
+
 /// What somebody was answered.
 #[derive(Debug)]
 pub(crate) struct Reply {

@@ -1,8 +1,8 @@
 //! `/api/api_credentials`.
 
-use crate::guild::{Guild, Organization, Reply, change, link};
+use crate::guild::{Guild, Organization, Reply, change, link, pretty};
 use guildhall::config::SecretReaders;
-use insta::assert_json_snapshot;
+use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
 async fn make(organization: &Organization<'_>, attributes: Json, role: Option<&str>) -> Reply {
@@ -21,7 +21,7 @@ async fn a_sales_channel_is_public() {
     let blue = ada.creates_organization("Blue").await;
     let made = make(&blue, json!({ "name": "Shop", "kind": "sales_channel" }), None).await;
     assert_eq!(made.status, 201);
-    assert_json_snapshot!(made.json(), @r#"
+    assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
         "id": "AAAAAAAAAa",

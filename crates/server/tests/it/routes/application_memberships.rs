@@ -1,7 +1,7 @@
 //! `/api/application_memberships`.
 
-use crate::guild::{Guild, Organization, Reply, change, link};
-use insta::assert_json_snapshot;
+use crate::guild::{Guild, Organization, Reply, change, link, pretty};
+use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
 async fn make(organization: &Organization<'_>, app: &str, attributes: Json, further: Json) -> Reply {
@@ -25,7 +25,7 @@ async fn an_admin_opens_an_application_to_a_member() {
     let further = json!({ "membership": link("memberships", &member) });
     let made = make(&blue, &app, json!({ "filters": { "market_id_in": [202, 203] } }), further.clone()).await;
     assert_eq!(made.status, 201);
-    assert_json_snapshot!(made.json(), @r#"
+    assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
         "id": "AAAAAAAAAg",

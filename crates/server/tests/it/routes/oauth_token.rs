@@ -1,11 +1,11 @@
 //! `POST /oauth/token`.
 
-use crate::guild::{Guild, HOUR, NOON, Person, Reply, SECOND};
+use crate::guild::{Guild, HOUR, NOON, Person, Reply, SECOND, pretty};
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use guildhall::resources::users;
-use insta::assert_json_snapshot;
+use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
 /// The claims of a token, unchecked.
@@ -50,9 +50,9 @@ async fn a_personal_application_gets_a_provisioning_token() {
     let body = json!({ "grant_type": "client_credentials", "client_id": ada.client_id, "client_secret": ada.client_secret });
     let granted = ask(&guild.nobody(), body).await;
     assert_eq!((granted.status, granted.header("cache-control")), (200, "no-store"));
-    assert_json_snapshot!(granted.json(), { ".access_token" => "a token" }, @r#"
+    assert_snapshot!(pretty(&granted.json(), &["access_token"]), @r#"
     {
-      "access_token": "a token",
+      "access_token": "…",
       "token_type": "bearer",
       "expires_in": 7200,
       "scope": "provisioning-api",
@@ -60,7 +60,7 @@ async fn a_personal_application_gets_a_provisioning_token() {
     }
     "#);
     let token = &granted.json()["access_token"];
-    assert_json_snapshot!(claims(token), { ".rand" => "a fraction" }, @r#"
+    assert_snapshot!(pretty(&claims(token), &["rand"]), @r#"
     {
       "user": {
         "id": "AAAAAAAAAC"
@@ -75,7 +75,7 @@ async fn a_personal_application_gets_a_provisioning_token() {
       "scope": "provisioning-api",
       "exp": 1767276000,
       "test": false,
-      "rand": "a fraction",
+      "rand": "…",
       "iat": 1767268800,
       "iss": "https://auth.example.test"
     }
@@ -102,16 +102,16 @@ async fn a_sales_channel_needs_no_secret_and_says_whether_it_showed_one() {
     let mut body =
         json!({ "grant_type": "client_credentials", "client_id": client_id, "scope": "market:code:europe" });
     let granted = ask(&guild.nobody(), body.clone()).await.json();
-    assert_json_snapshot!(granted, { ".access_token" => "a token" }, @r#"
+    assert_snapshot!(pretty(&granted, &["access_token"]), @r#"
     {
-      "access_token": "a token",
+      "access_token": "…",
       "token_type": "bearer",
       "expires_in": 14400,
       "scope": "market:code:europe",
       "created_at": 1767268800
     }
     "#);
-    assert_json_snapshot!(claims(&granted["access_token"]), { ".rand" => "a fraction" }, @r#"
+    assert_snapshot!(pretty(&claims(&granted["access_token"]), &["rand"]), @r#"
     {
       "organization": {
         "id": "AAAAAAAAAI",
@@ -129,7 +129,7 @@ async fn a_sales_channel_needs_no_secret_and_says_whether_it_showed_one() {
       "scope": "market:code:europe",
       "exp": 1767283200,
       "test": true,
-      "rand": "a fraction",
+      "rand": "…",
       "iat": 1767268800,
       "iss": "https://auth.example.test"
     }
@@ -185,7 +185,7 @@ async fn refusals_have_the_form_of_the_auth_api() {
     let nobody = guild.nobody();
     let unknown = ask(&nobody, json!({ "grant_type": "client_credentials", "client_id": "unknown" })).await;
     assert_eq!(unknown.status, 401);
-    assert_json_snapshot!(unknown.json(), @r#"
+    assert_snapshot!(pretty(&unknown.json(), &[]), @r#"
     {
       "errors": [
         {

@@ -1,7 +1,7 @@
 //! `/api/roles`.
 
-use crate::guild::{Guild, change, link};
-use insta::assert_json_snapshot;
+use crate::guild::{Guild, change, link, pretty};
+use insta::assert_snapshot;
 use serde_json::json;
 
 const FORBIDDEN: &str =
@@ -15,7 +15,7 @@ async fn an_enterprise_makes_custom_roles() {
     let document = json!({ "data": { "type": "roles", "attributes": { "name": "Care" }, "relationships": { "organization": blue.link() } } });
     let made = ada.post("/api/roles", document).await;
     assert_eq!(made.status, 201);
-    assert_json_snapshot!(made.json(), @r#"
+    assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
         "id": "AAAAAAAAAY",
@@ -74,7 +74,7 @@ async fn the_documented_refusal_is_word_for_word() {
     let guild = Guild::new().await;
     let ada = guild.user("ada").await;
     let empty = json!({ "data": { "type": "roles", "attributes": { "name": "" }, "relationships": {} } });
-    assert_json_snapshot!(ada.post("/api/roles", empty).await.json(), @r#"
+    assert_snapshot!(pretty(&ada.post("/api/roles", empty).await.json(), &[]), @r#"
     {
       "errors": [
         {
