@@ -82,7 +82,7 @@ impl<'a> Work<'a, '_> {
         if after.is_empty() {
             return Ok(());
         }
-        let before: Map<String, Json> =
+        let mut before: Map<String, Json> =
             after.keys().map(|name| (name.clone(), record.column(name).clone())).collect();
         after.insert("updated_at".to_owned(), json!(self.now));
         let mut sql = Sql::text("update ");
@@ -95,7 +95,6 @@ impl<'a> Work<'a, '_> {
         // The organization a record is in never changes, but its history needs it.
         let organization = record.column("organization_id").clone();
         after.insert("organization_id".to_owned(), organization.clone());
-        let mut before = before;
         before.insert("organization_id".to_owned(), organization);
         self.record_change(spec, &record.id, "update", &before, &after)
     }
