@@ -45,8 +45,8 @@ pub fn claim(config: &Config) -> Result<File> {
     }
 }
 
-/// Serves until `stop` ends; answers what was accepted by then.
-pub async fn serve(app: Arc<App>, stop: impl Future<Output = ()>) -> Result<()> {
+/// Serves until `stop` ends; answers what was accepted by then. `listening` is called once it listens.
+pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Output = ()>) -> Result<()> {
     ensure!(
         app.config.dev || app.config.has_domain,
         "say under which domain to serve, with --domain, or try it out with --dev"
@@ -67,6 +67,7 @@ pub async fn serve(app: Arc<App>, stop: impl Future<Output = ()>) -> Result<()> 
         limit_heads(secure.http_builder());
         servers.spawn(secure.serve(service));
     }
+    listening();
     let mut chores = JoinSet::new();
     if app.config.dev {
         chores.spawn(send_letters(app.clone()));

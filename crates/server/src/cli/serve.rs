@@ -17,10 +17,13 @@ pub(super) async fn serve(config: Config) -> Result<()> {
     make_folder(&config.data)?;
     let lock = server::claim(&config)?;
     let app = App::open(config, Clock::system(), Chance::system()).await?;
-    if app.config.dev {
-        greet(&app.config);
-    }
-    server::serve(app, server::stop_signal()).await?;
+    let config = app.config.clone();
+    let listening = move || {
+        if config.dev {
+            greet(&config);
+        }
+    };
+    server::serve(app, listening, server::stop_signal()).await?;
     drop(lock);
     Ok(())
 }
