@@ -183,6 +183,20 @@ async fn everything_wrong_is_told_at_once_whatever_rule_finds_it() {
 }
 
 #[tokio::test]
+async fn a_missing_organization_is_the_only_problem_of_a_custom_role() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    let care = blue.custom_role("Care").await;
+    let document = json!({ "data": { "type": "api_credentials", "attributes": { "name": "X", "kind": "integration" },
+        "relationships": { "role": link("roles", &care) } } });
+    assert_eq!(
+        ada.post("/api/api_credentials", document).await.problems(),
+        ["422 VALIDATION_ERROR /data/relationships/organization: organization - can't be blank"]
+    );
+}
+
+#[tokio::test]
 async fn the_two_first_ones_cannot_be_deleted() {
     let guild = Guild::new().await;
     let ada = guild.user("ada").await;
