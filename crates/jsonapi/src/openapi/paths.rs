@@ -93,7 +93,7 @@ pub(super) fn describe(catalog: &Catalog, resource: &Described, paths: &mut Map<
             id: None,
             body: Some(body(&format!("{singular}Create"), true)),
             success: ("201", Some(format!("{singular}Response"))),
-            errors: &["400", "409", "413", "415", "422"],
+            errors: &["400", "408", "409", "413", "415", "422"],
             ..operation(
                 spec,
                 "post",
@@ -108,7 +108,7 @@ pub(super) fn describe(catalog: &Catalog, resource: &Described, paths: &mut Map<
     if resource.update {
         Operation {
             body: Some(body(&format!("{singular}Update"), true)),
-            errors: &["400", "404", "409", "413", "415", "422"],
+            errors: &["400", "404", "408", "409", "413", "415", "422"],
             ..operation(
                 spec,
                 "patch",
@@ -133,7 +133,7 @@ pub(super) fn describe(catalog: &Catalog, resource: &Described, paths: &mut Map<
             parameters: &[],
             body: Some(body(&action_schema(singular, action.name), !action.takes.is_empty())),
             success: ("202", None),
-            errors: &["400", "404", "413", "415", "422"],
+            errors: &["400", "404", "408", "413", "415", "422"],
             ..operation(
                 spec,
                 action.method_lower(),

@@ -57,6 +57,7 @@ pub(super) fn error_responses() -> Json {
         ("401", "The token is missing or no longer good, or its user may not do this."),
         ("404", "There is no such thing, or the caller may not know of it."),
         ("406", "The caller does not accept the media type of the answer."),
+        ("408", "The body took too long to arrive."),
         ("409", "Another record with the same unique value was written at the same moment."),
         ("413", "The body is too large."),
         ("415", "The body is not of the media type of the API."),
