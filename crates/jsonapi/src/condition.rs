@@ -36,7 +36,7 @@ impl Conditions<'_> {
         table: &str,
     ) {
         let Some((relationship, rest)) = path.split_first() else {
-            self.test(sql, spec, term, table);
+            self.test(sql, term, table);
             return;
         };
         // The linked id is in the row itself: no need to look at the other one.
@@ -65,8 +65,7 @@ impl Conditions<'_> {
         sql.push(")");
     }
 
-    fn test(&self, sql: &mut Sql, spec: &Spec, term: &Term, table: &str) {
-        debug_assert!(self.catalog.spec(spec.kind).is_some());
+    fn test(&self, sql: &mut Sql, term: &Term, table: &str) {
         let column = match term.field {
             Field::Id => Column::text(format!("{table}.id")),
             Field::Attribute(attribute) => Column {
@@ -83,11 +82,16 @@ impl Conditions<'_> {
 pub(crate) fn join(sql: &mut Sql, spec: &Spec, relationship: &Relationship, outer: &str, inner: &str) {
     if relationship.many {
         sql.push(&format!("{inner}.{} = {outer}.id", relationship.column));
-        if let Some(kind_column) = relationship.kind_column {
-            sql.push(&format!(" and {inner}.{kind_column} = ")).bind(spec.kind);
-        }
+        of_kind(sql, spec, relationship, inner);
     } else {
         sql.push(&format!("{inner}.id = {outer}.{}", relationship.column));
+    }
+}
+
+/// Adds the other half of a link that holds type and id: that the row `inner` points at this kind.
+pub(crate) fn of_kind(sql: &mut Sql, spec: &Spec, relationship: &Relationship, inner: &str) {
+    if let Some(column) = relationship.kind_column {
+        sql.push(&format!(" and {inner}.{column} = ")).bind(spec.kind);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Includes: what the steps of a query lead to, one query a step.
 
+use crate::condition::of_kind;
 use crate::include::Include;
 use crate::loaded::Loaded;
 use crate::select::Columns;
@@ -105,9 +106,7 @@ impl Reader<'_> {
         }
         let mut sql = columns.select(Some(relationship.column));
         sql.push(&format!("t.{} in (", relationship.column)).bind_list(parents.keys()).push(")");
-        if let Some(column) = relationship.kind_column {
-            sql.push(&format!(" and t.{column} = ")).bind(spec.kind);
-        }
+        of_kind(&mut sql, spec, relationship, "t");
         sql.push(" and ");
         (self.scope)(columns.spec).condition(&mut sql, "t");
         sql.push(" order by t.created_at, t.id limit ").bind(LIMIT);

@@ -2,7 +2,7 @@
 //!
 //! One query a step, never one a row, and every step through the caller's scope.
 
-use crate::condition::Conditions;
+use crate::condition::{Conditions, of_kind};
 use crate::count::count;
 use crate::follow::{LIMIT, linked, refuse_too_many};
 use crate::include::Include;
@@ -59,9 +59,7 @@ impl Reader<'_> {
                 self.must_see(tx, parent, id)?;
                 let mut within = Sql::text("");
                 within.push(&format!("t.{} = ", relationship.column)).bind(id);
-                if let Some(column) = relationship.kind_column {
-                    within.push(&format!(" and t.{column} = ")).bind(parent.kind);
-                }
+                of_kind(&mut within, parent, relationship, "t");
                 let spec = self.catalog.target(relationship.kind);
                 (
                     spec,
@@ -143,9 +141,7 @@ impl Reader<'_> {
             self.must_see(tx, spec, id)?;
             let mut sql = Sql::text("select t.id from ");
             sql.push(target.kind).push(&format!(" t where t.{} = ", relationship.column)).bind(id);
-            if let Some(column) = relationship.kind_column {
-                sql.push(&format!(" and t.{column} = ")).bind(spec.kind);
-            }
+            of_kind(&mut sql, spec, relationship, "t");
             sql.push(" and ");
             (self.scope)(target).condition(&mut sql, "t");
             sql.push(" order by t.created_at, t.id limit ").bind(LIMIT);

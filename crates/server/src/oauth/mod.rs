@@ -23,21 +23,22 @@ const MEDIA_TYPE: &str = "application/json";
 /// Answers a request for the auth host.
 pub async fn answer(app: &Arc<App>, asked: &Asked) -> Answer {
     let path = asked.uri.path();
-    let (method, answer) = match path.strip_suffix('/').unwrap_or(path) {
-        "/oauth/token" => ("POST", grant(app, asked).await),
-        "/oauth/revoke" => ("POST", revoke(app, asked).await),
-        "/.well-known/jwks.json" => ("GET", Ok(Answer::new(200, MEDIA_TYPE, app.keys.jwks().to_string()))),
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let method = match path {
+        "/oauth/token" | "/oauth/revoke" => "POST",
+        "/.well-known/jwks.json" => "GET",
         _ => return open(OAuthError::not_found().answer()),
     };
-    let method_fits = asked.method == method || (method == "GET" && asked.method == "HEAD");
-    open(if asked.method == "OPTIONS" {
-        Answer::empty(204)
+    open(match (path, asked.method.as_str()) {
+        (_, "OPTIONS") => Answer::empty(204)
             .header(ACCESS_CONTROL_ALLOW_METHODS, method)
-            .header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept")
-    } else if method_fits {
-        answer.unwrap_or_else(|error| error.answer())
-    } else {
-        OAuthError::method_not_allowed().answer().header(ALLOW, method)
+            .header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept"),
+        ("/oauth/token", "POST") => grant(app, asked).await.unwrap_or_else(|error| error.answer()),
+        ("/oauth/revoke", "POST") => revoke(app, asked).await.unwrap_or_else(|error| error.answer()),
+        ("/.well-known/jwks.json", "GET" | "HEAD") => {
+            Answer::new(200, MEDIA_TYPE, app.keys.jwks().to_string())
+        }
+        _ => OAuthError::method_not_allowed().answer().header(ALLOW, method),
     })
 }
 
@@ -57,9 +58,6 @@ fn open(answer: Answer) -> Answer {
 }
 
 async fn grant(app: &Arc<App>, asked: &Asked) -> Result<Answer, OAuthError> {
-    if asked.method != "POST" {
-        return Ok(Answer::empty(405));
-    }
     let params = Params::read(asked)?;
     let granted = token::grant(app, params).await?;
     let body = serde_json::to_string(&granted).map_err(|error| OAuthError::broken(&error))?;
@@ -67,9 +65,6 @@ async fn grant(app: &Arc<App>, asked: &Asked) -> Result<Answer, OAuthError> {
 }
 
 async fn revoke(app: &Arc<App>, asked: &Asked) -> Result<Answer, OAuthError> {
-    if asked.method != "POST" {
-        return Ok(Answer::empty(405));
-    }
     revoke::revoke(app, Params::read(asked)?).await?;
     Ok(Answer::new(200, MEDIA_TYPE, "{}"))
 }

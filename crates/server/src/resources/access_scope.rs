@@ -20,24 +20,24 @@ fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<S
     Deserialize::deserialize(value).map(Some)
 }
 
-/// Makes the column follow whichever of the two was sent. `stored` is what the record has, if there is one.
-pub(super) fn settle(input: &Input, stored: Option<&str>, columns: &mut Map<String, Json>) -> Result<()> {
+/// The column as whichever of the two was sent has it; nothing when `access_scope` speaks for itself. `stored` is
+/// what the record has, if there is one. A contradiction is told with everything else.
+pub(super) fn settle(input: &mut Input, stored: Option<&str>) -> Result<Map<String, Json>> {
     let sent: Sent = input.parse()?;
     let Some(enabled) = sent.test_enabled else {
-        return Ok(());
+        return Ok(Map::new());
     };
     let opens_test = |scope: Option<&str>| matches!(scope, Some("test_access" | "all_access"));
     if let Some(scope) = &sent.access_scope {
         if opens_test(scope.as_deref()) != enabled {
-            return Err(Problem::invalid("test_enabled", enabled).into());
+            input.collect(Err(Problem::invalid("test_enabled", enabled).into()))?;
         }
-        return Ok(());
+        return Ok(Map::new());
     }
     let scope = match (enabled, stored) {
         (true, Some(scope)) if opens_test(Some(scope)) => scope,
         (true, _) => "all_access",
         (false, _) => "live_access",
     };
-    columns.insert("access_scope".to_owned(), json!(scope));
-    Ok(())
+    Ok(Map::from_iter([("access_scope".to_owned(), json!(scope))]))
 }

@@ -52,9 +52,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     work.must_administer(input)?;
     let found = work.check_organization(&SPEC, input, input.one("organization").unwrap_or_default());
     input.collect(found)?;
-    let mut scope = Map::new();
-    let found = access_scope::settle(input, None, &mut scope);
-    input.collect(found)?;
+    let scope = access_scope::settle(input, None)?;
     input.finish()?;
     let mut columns = input.columns();
     columns.extend(scope);
@@ -67,9 +65,7 @@ fn update(work: &mut Work<'_, '_>, profile: &Record, input: &mut Input) -> Resul
     work.caller()?.must_administer(profile.text("organization_id"))?;
     let found = work.check_organization(&SPEC, input, profile.text("organization_id"));
     input.collect(found)?;
-    let mut scope = Map::new();
-    let found = access_scope::settle(input, Some(profile.text("access_scope")), &mut scope);
-    input.collect(found)?;
+    let scope = access_scope::settle(input, Some(profile.text("access_scope")))?;
     input.finish()?;
     let mut columns = input.columns();
     columns.extend(scope);

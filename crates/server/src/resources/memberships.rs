@@ -102,9 +102,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     work.must_administer(input)?;
     let found = check(work, input, input.one("organization").unwrap_or_default());
     input.collect(found)?;
-    let mut scope = Map::new();
-    let found = access_scope::settle(input, None, &mut scope);
-    input.collect(found)?;
+    let scope = access_scope::settle(input, None)?;
     input.finish()?;
     let new: New = input.parse()?;
     let mut columns = input.columns();
@@ -133,9 +131,7 @@ fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result
         let problem = Problem::relationship("role", "owner", "cannot be changed for the owner");
         input.collect(Err(problem.into()))?;
     }
-    let mut scope = Map::new();
-    let found = access_scope::settle(input, membership.access_scope.as_deref(), &mut scope);
-    input.collect(found)?;
+    let scope = access_scope::settle(input, membership.access_scope.as_deref())?;
     input.finish()?;
     let mut columns = input.columns();
     columns.extend(scope);

@@ -33,6 +33,13 @@ pub(crate) const SECOND: i64 = 1000;
 pub(crate) const HOUR: i64 = 60 * 60 * SECOND;
 pub(crate) const DAY: i64 = 24 * 60 * 60 * SECOND;
 
+/// What is answered to somebody who may see a thing and not do this to it.
+pub(crate) const FORBIDDEN: &str =
+    "401 UNAUTHORIZED: You are not authorized to perform this action on the requested resource.";
+/// What is answered to somebody who may not know of a thing.
+pub(crate) const MISSING: &str =
+    "404 RECORD_NOT_FOUND: The requested resource was not found. Please double-check the resource id.";
+
 /// An installation with a clock that stands still and ids that count.
 pub(crate) struct Guild {
     pub(crate) app: Arc<App>,

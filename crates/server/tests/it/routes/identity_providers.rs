@@ -1,11 +1,8 @@
 //! `/api/identity_providers`.
 
-use crate::guild::{Guild, NOON, change, pretty};
+use crate::guild::{FORBIDDEN, Guild, NOON, change, pretty};
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
-
-const FORBIDDEN: &str =
-    "401 UNAUTHORIZED: You are not authorized to perform this action on the requested resource.";
 
 fn provider(name: &str) -> Json {
     json!({

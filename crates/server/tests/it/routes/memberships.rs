@@ -1,13 +1,8 @@
 //! `/api/memberships`.
 
-use crate::guild::{DAY, Guild, HOUR, at_once, change, link, pretty};
+use crate::guild::{DAY, FORBIDDEN, Guild, HOUR, MISSING, at_once, change, link, pretty};
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
-
-const FORBIDDEN: &str =
-    "401 UNAUTHORIZED: You are not authorized to perform this action on the requested resource.";
-const MISSING: &str =
-    "404 RECORD_NOT_FOUND: The requested resource was not found. Please double-check the resource id.";
 
 #[tokio::test]
 async fn somebody_without_an_account_is_pending_and_gets_a_link() {

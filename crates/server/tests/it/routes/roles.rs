@@ -1,11 +1,8 @@
 //! `/api/roles`.
 
-use crate::guild::{Guild, change, link, pretty};
+use crate::guild::{FORBIDDEN, Guild, change, link, pretty};
 use insta::assert_snapshot;
 use serde_json::json;
-
-const FORBIDDEN: &str =
-    "401 UNAUTHORIZED: You are not authorized to perform this action on the requested resource.";
 
 #[tokio::test]
 async fn an_enterprise_makes_custom_roles() {
