@@ -173,6 +173,13 @@ impl Problem {
         self.with("count", count.into())
     }
 
+    /// The member it is about and the name of the rule, for whoever shows it beside the field of a form.
+    pub fn field(&self) -> (String, String) {
+        let name = self.pointer.as_deref().and_then(|pointer| pointer.rsplit('/').next()).unwrap_or_default();
+        let rule = self.meta.as_ref().and_then(|meta| meta.get("error")).and_then(Json::as_str);
+        (name.to_owned(), rule.unwrap_or_default().to_owned())
+    }
+
     fn with(mut self, name: &str, value: Json) -> Self {
         self.meta.get_or_insert_default().insert(name.to_owned(), value);
         self

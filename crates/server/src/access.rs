@@ -4,7 +4,7 @@ use crate::bearer::{ApplicationClaim, Bearer};
 use crate::config::SecretReaders;
 use crate::resources;
 use guildhall_jsonapi::{Arm, Problem, Result, Scope, Spec};
-use guildhall_store::{Sql, Tx};
+use guildhall_store::{Rows, Sql, Tx};
 
 /// The scope of tokens that open the Provisioning API.
 pub const PROVISIONING: &str = "provisioning-api";
@@ -14,8 +14,8 @@ pub const PROVISIONING: &str = "provisioning-api";
 pub struct Caller {
     /// The user's id.
     pub user: String,
-    /// The application the token was given to.
-    pub application: ApplicationClaim,
+    /// The application their token was given to; none for somebody signed in at a page.
+    pub application: Option<ApplicationClaim>,
     /// Every organization they are an active member of.
     pub places: Vec<Place>,
     /// Who reads client secrets.
@@ -48,16 +48,44 @@ impl Caller {
         };
         let rows = tx.rows(&Sql::new(
             "select m.organization_id, m.id, m.membership_profile_id, r.kind, m.owner
-             from users u
+             from enabled_users u
              join user_applications a on a.user_id = u.id
              left join memberships m on m.user_id = u.id and m.status = 'active'
              left join roles r on r.id = m.role_id
-             where u.id = ? and u.disabled_at is null and a.id = ? and a.valid_from <= ?
+             where u.id = ? and a.id = ? and a.valid_from <= ?
              and not exists (select 1 from revoked_tokens where token_hash = ?)",
             [(&user.id).into(), (&claims.application.id).into(), claims.iat.into(), (&bearer.hash).into()],
         ))?;
+        Ok(Self::with(&user.id, Some(claims.application.clone()), &rows, show_secrets))
+    }
+
+    /// Somebody who is signed in at a page; `None` when they are disabled or gone.
+    pub fn signed_in(tx: &mut Tx<'_>, user: &str, show_secrets: SecretReaders) -> Result<Option<Self>> {
+        let rows = tx.rows(&Sql::new(
+            "select m.organization_id, m.id, m.membership_profile_id, r.kind, m.owner
+             from enabled_users u
+             left join memberships m on m.user_id = u.id and m.status = 'active'
+             left join roles r on r.id = m.role_id
+             where u.id = ?",
+            [user.into()],
+        ))?;
+        Ok(Self::with(user, None, &rows, show_secrets))
+    }
+
+    /// Somebody who is about to have an account, and is nowhere a member yet.
+    pub fn newcomer(user: &str, show_secrets: SecretReaders) -> Self {
+        Self { user: user.to_owned(), application: None, places: Vec::new(), show_secrets }
+    }
+
+    /// From a row for each of their places, or one row without a place.
+    fn with(
+        user: &str,
+        application: Option<ApplicationClaim>,
+        rows: &Rows,
+        show_secrets: SecretReaders,
+    ) -> Option<Self> {
         if rows.is_empty() {
-            return Ok(None);
+            return None;
         }
         let places = rows
             .iter()
@@ -70,8 +98,7 @@ impl Caller {
                 owner: row.flag(4),
             })
             .collect();
-        let application = claims.application.clone();
-        Ok(Some(Self { user: user.id.clone(), application, places, show_secrets }))
+        Some(Self { user: user.to_owned(), application, places, show_secrets })
     }
 
     /// What they may see of a kind: as the kind's own file says.

@@ -55,7 +55,12 @@ pub async fn answer(app: &Arc<App>, asked: &Asked, path: &str) -> Answer {
 /// The document that tells what was wrong.
 pub fn refuse(problems: &[Problem]) -> Answer {
     let status = problems.first().map_or(500, |problem| problem.status);
-    Answer::new(status, MEDIA_TYPE, Problem::render(problems))
+    let answer = Answer::new(status, MEDIA_TYPE, Problem::render(problems));
+    let wait = |problem: &Problem| problem.meta.as_ref().and_then(|meta| meta.get("retry_after")?.as_u64());
+    match problems.iter().find_map(wait) {
+        Some(seconds) => answer.header(RETRY_AFTER, &seconds.to_string()),
+        None => answer,
+    }
 }
 
 /// 405, with the methods that there are.
@@ -75,12 +80,49 @@ async fn route(app: &Arc<App>, asked: &Asked, path: &str) -> Result<Answer> {
     let bearer = bearer::read(app, asked.authorization()).ok_or_else(invalid_token)?;
     check_media_types(asked, method)?;
     let query = Query::parse(&app.catalog, target.answers_with(app), asked.query())?;
+    carry_out(app, &asked.id, Who::Bearer(bearer), method, target, query, &asked.body).await
+}
+
+/// Does for somebody who is signed in at a page what a request with their token would do: `path` is what
+/// follows `/api/`.
+pub async fn ask_as(
+    app: &Arc<App>,
+    request: &str,
+    user: &str,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<Answer> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let target = Target::find(path).filter(|target| target.methods().contains(&method));
+    let target = target.ok_or_else(Problem::not_found)?;
+    let query = Query::parse(&app.catalog, target.answers_with(app), query)?;
+    carry_out(app, request, Who::User(user.to_owned()), method, target, query, body).await
+}
+
+/// Who asks.
+enum Who {
+    /// Whoever has this token.
+    Bearer(Arc<Bearer>),
+    /// This user, signed in at a page.
+    User(String),
+}
+
+async fn carry_out(
+    app: &Arc<App>,
+    request: &str,
+    who: Who,
+    method: &str,
+    target: Target,
+    query: Query,
+    body: &[u8],
+) -> Result<Answer> {
     match method {
-        "GET" => read(app, bearer, target, query).await,
-        "DELETE" => write(app, asked, bearer, target, Change::Delete, query).await,
+        "GET" => read(app, who, target, query).await,
+        "DELETE" => write(app, request, who, target, Change::Delete, query).await,
         _ => {
-            let change = Change::read(&target, &asked.body)?;
-            write(app, asked, bearer, target, change, query).await
+            let change = Change::read(&target, body)?;
+            write(app, request, who, target, change, query).await
         }
     }
 }
@@ -90,13 +132,13 @@ fn invalid_token() -> Problem {
     Problem::new(401, "UNAUTHORIZED", "Invalid token", "The access token you provided is invalid.")
 }
 
-async fn read(app: &Arc<App>, bearer: Arc<Bearer>, target: Target, query: Query) -> Result<Answer> {
+async fn read(app: &Arc<App>, who: Who, target: Target, query: Query) -> Result<Answer> {
     let app = app.clone();
     let document = app
         .db
         .clone()
         .read(move |tx| {
-            let caller = load(&app, tx, &bearer)?;
+            let caller = load(&app, tx, &who)?;
             with_reader(&app, &caller, |reader| show(reader, tx, &caller, &target, &query))
         })
         .await?;
@@ -155,24 +197,24 @@ impl Change {
 /// One write is one unit of work: it is checked, done, written down and read back in one transaction.
 async fn write(
     app: &Arc<App>,
-    asked: &Asked,
-    bearer: Arc<Bearer>,
+    request: &str,
+    who: Who,
     target: Target,
     change: Change,
     query: Query,
 ) -> Result<Answer> {
-    let request = asked.id.clone();
+    let request = request.to_owned();
     let unit_app = app.clone();
     let answer = app
         .db
         .write(move |tx| {
             let app = &*unit_app;
-            let caller = load(app, tx, &bearer)?;
+            let caller = load(app, tx, &who)?;
             let now = app.clock.now();
             let author = Author::Caller(caller.clone());
             with_reader(app, &caller, |reader| {
                 let mut work = Work { tx, app, now, author: &author, request: Some(&request) };
-                change_one(&mut work, reader, &target, &change, &query, &bearer)
+                change_one(&mut work, reader, &target, &change, &query, &who)
             })
         })
         .await?;
@@ -186,7 +228,7 @@ fn change_one(
     target: &Target,
     change: &Change,
     query: &Query,
-    bearer: &Bearer,
+    who: &Who,
 ) -> Result<Answer> {
     let caller = work.caller()?;
     let record = match target {
@@ -204,7 +246,7 @@ fn change_one(
             let mut input = input.clone();
             input.references(work.tx, reader)?;
             let id = create(work, &mut input)?;
-            Ok(Answer::new(201, MEDIA_TYPE, read_back(work, bearer, resource.spec, &id, query)?))
+            Ok(Answer::new(201, MEDIA_TYPE, read_back(work, who, resource.spec, &id, query)?))
         }
         (Change::Update(input), Some(record)) => {
             let update = resource.update.ok_or_else(Problem::not_found)?;
@@ -212,7 +254,7 @@ fn change_one(
             let mut input = input.clone();
             input.references(work.tx, reader)?;
             update(work, &record, &mut input)?;
-            Ok(Answer::new(200, MEDIA_TYPE, read_back(work, bearer, resource.spec, &record.id, query)?))
+            Ok(Answer::new(200, MEDIA_TYPE, read_back(work, who, resource.spec, &record.id, query)?))
         }
         (Change::Delete, Some(record)) => {
             let delete = resource.delete.ok_or_else(Problem::not_found)?;
@@ -232,17 +274,22 @@ fn change_one(
 /// cannot have made.
 fn read_back(
     work: &mut Work<'_, '_>,
-    bearer: &Bearer,
+    who: &Who,
     spec: &'static Spec,
     id: &str,
     query: &Query,
 ) -> Result<Vec<u8>> {
-    let caller = load(work.app, work.tx, bearer)?;
+    let caller = load(work.app, work.tx, who)?;
     with_reader(work.app, &caller, |reader| reader.show(work.tx, spec, id, query))
 }
 
-fn load(app: &App, tx: &mut Tx<'_>, bearer: &Bearer) -> Result<Caller> {
-    Caller::load(tx, bearer, app.config.show_secrets)?.ok_or_else(|| invalid_token().into())
+fn load(app: &App, tx: &mut Tx<'_>, who: &Who) -> Result<Caller> {
+    let show_secrets = app.config.show_secrets;
+    let caller = match who {
+        Who::Bearer(bearer) => Caller::load(tx, bearer, show_secrets)?,
+        Who::User(user) => Caller::signed_in(tx, user, show_secrets)?,
+    };
+    caller.ok_or_else(|| invalid_token().into())
 }
 
 fn with_reader<T>(app: &App, caller: &Caller, read: impl FnOnce(&Reader<'_>) -> T) -> T {

@@ -1,5 +1,8 @@
 //! The one place that ties everything together.
 
+use crate::accounts::guesses::Guesses;
+use crate::accounts::passkeys;
+use crate::accounts::passwords::Hasher;
 use crate::bearer::Verified;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -17,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::sync::Notify;
+use webauthn_rs::prelude::Webauthn;
 
 /// An installation: its data, its keys, its clock, and nothing else.
 pub struct App {
@@ -42,6 +46,12 @@ pub struct App {
     pub verified: Verified,
     /// Who asked how often; `None` when nobody is limited.
     pub limiter: Option<Limiter>,
+    /// Who guessed how often.
+    pub guesses: Guesses,
+    /// What hashes passwords.
+    pub hasher: Hasher,
+    /// What passkeys belong to.
+    pub webauthn: Webauthn,
     /// How many requests there were, counted from a random number: what request ids are made of.
     pub requests: AtomicU64,
     /// Woken when a letter was queued.
@@ -80,6 +90,9 @@ impl App {
             base: format!("{}/api", config.url("provisioning")),
             limiter: (config.rate_limits == Switch::On).then(|| Limiter::new(config.limits)),
             verified: Verified::new(),
+            guesses: Guesses::default(),
+            hasher: Hasher::new(config.hashers)?,
+            webauthn: passkeys::relying_party(&config.dashboard())?,
             requests: AtomicU64::new(u64::from_le_bytes(chance.bytes())),
             letters: Notify::new(),
             config,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use url::Url;
 
 /// What the operator says; what is not said has a default. A flag beats an environment variable, which
 /// beats the file.
@@ -51,6 +52,34 @@ pub struct Said {
     /// How many days an invitation can be accepted [default: 30]
     #[arg(long, env = "GUILDHALL_INVITATION_DAYS", value_name = "DAYS", global = true)]
     invitation_days: Option<u16>,
+    /// Who may make an account: anybody, the invited, or the operator alone [default: open]
+    #[arg(long, env = "GUILDHALL_SIGN_UP", value_name = "open|invited|closed", global = true)]
+    sign_up: Option<SignUp>,
+    /// How letters leave: a mail server or a folder
+    #[arg(
+        help = "How letters leave: smtp://user:password@host:587, smtps://user:password@host or dir:PATH [dev: dir:DATA/mail]",
+        long,
+        env = "GUILDHALL_MAIL",
+        value_name = "URL",
+        hide_env_values = true,
+        global = true
+    )]
+    mail: Option<String>,
+    /// Who letters are from: an address, or Name <address> [default: Guildhall <no-reply@DOMAIN>]
+    #[arg(long, env = "GUILDHALL_MAIL_FROM", value_name = "ADDRESS", global = true)]
+    mail_from: Option<String>,
+    /// A certificate authority the mail server is believed by, as PEM [default: those of the system]
+    #[arg(long, env = "GUILDHALL_MAIL_CA", value_name = "FILE", global = true)]
+    mail_ca: Option<PathBuf>,
+    /// How many letters are on their way at once; a crash may repeat one for each [default: 1]
+    #[arg(long, env = "GUILDHALL_MAIL_LANES", value_name = "N", global = true)]
+    mail_lanes: Option<u32>,
+    /// Whether `serve` sends letters and clears up itself, or leaves that to `guildhall work` [default: on]
+    #[arg(long, env = "GUILDHALL_WORKER", value_name = "on|off", global = true)]
+    worker: Option<Switch>,
+    /// How many threads hash passwords, with 19 MiB each [default: half as many as there are cores]
+    #[arg(long, env = "GUILDHALL_HASHERS", value_name = "N", global = true)]
+    hashers: Option<usize>,
     /// How log lines look [default: text with --dev, else json]
     #[arg(long, env = "GUILDHALL_LOG", value_name = "text|json", global = true)]
     log: Option<LogForm>,
@@ -90,6 +119,27 @@ pub enum Switch {
     Off,
 }
 
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SignUp {
+    /// Anybody.
+    Open,
+    /// Who was invited.
+    Invited,
+    /// The operator alone.
+    Closed,
+}
+
+/// How letters leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailTo {
+    /// By SMTP, to the server of this URL.
+    Smtp(Url),
+    /// As files in this folder.
+    Folder(PathBuf),
+}
+
 /// Which headers a trusted proxy sets. A client can send the others, so they are not read.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -114,6 +164,12 @@ pub struct Limits {
     pub writes_in_ten_seconds: u32,
     /// Requests for a token.
     pub tokens_a_minute: u32,
+    /// Invitations one person may send, over all organizations.
+    pub invitations_a_day_of_an_inviter: u32,
+    /// Invitations one organization may send, over all its admins.
+    pub invitations_a_day_of_an_organization: u32,
+    /// Invitations one address may get, over all organizations.
+    pub invitations_a_day_to_an_address: u32,
 }
 
 impl Default for Limits {
@@ -124,6 +180,9 @@ impl Default for Limits {
             writes_a_minute: 200,
             writes_in_ten_seconds: 50,
             tokens_a_minute: 30,
+            invitations_a_day_of_an_inviter: 1000,
+            invitations_a_day_of_an_organization: 2000,
+            invitations_a_day_to_an_address: 20,
         }
     }
 }
@@ -190,6 +249,21 @@ pub struct Config {
     pub default_plan: String,
     /// How many days an invitation can be accepted.
     pub invitation_days: u16,
+    /// Who may make an account.
+    pub sign_up: SignUp,
+    /// How letters leave, as it was said; never printed, since it may hold a password.
+    #[serde(skip)]
+    pub mail: Option<String>,
+    /// Who letters are from.
+    pub mail_from: Option<String>,
+    /// A certificate authority the mail server is believed by.
+    pub mail_ca: Option<PathBuf>,
+    /// How many letters are on their way at once.
+    pub mail_lanes: u32,
+    /// Whether the server sends letters and clears up itself.
+    pub worker: Switch,
+    /// How many threads hash passwords.
+    pub hashers: usize,
     /// How log lines look.
     pub log: LogForm,
     /// How many threads read the database.
@@ -238,6 +312,13 @@ impl Said {
             signing_key_bits: self.signing_key_bits.or(filed.signing_key_bits),
             default_plan: self.default_plan.or(filed.default_plan),
             invitation_days: self.invitation_days.or(filed.invitation_days),
+            sign_up: self.sign_up.or(filed.sign_up),
+            mail: self.mail.or(filed.mail),
+            mail_from: self.mail_from.or(filed.mail_from),
+            mail_ca: self.mail_ca.or(filed.mail_ca),
+            mail_lanes: self.mail_lanes.or(filed.mail_lanes),
+            worker: self.worker.or(filed.worker),
+            hashers: self.hashers.or(filed.hashers),
             log: self.log.or(filed.log),
             readers: self.readers.or(filed.readers),
             forwarded_by: self.forwarded_by.or(filed.forwarded_by),
@@ -286,6 +367,15 @@ impl Said {
             matches!(signing_key_bits, 2048 | 3072 | 4096),
             "--signing-key-bits must be 2048, 3072 or 4096, not {signing_key_bits}"
         );
+        if let Some(mail) = self.mail.as_deref().filter(|mail| !mail.is_empty()) {
+            read_mail(mail)?;
+        }
+        if let Some(from) = &self.mail_from {
+            ensure!(
+                from.parse::<lettre::message::Mailbox>().is_ok(),
+                "--mail-from must be an address, such as Acme <no-reply@acme.com>, not {from:?}"
+            );
+        }
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Ok(Config {
             data: self.data.unwrap_or_else(|| PathBuf::from("guildhall-data")),
@@ -301,6 +391,13 @@ impl Said {
             signing_key_bits,
             default_plan,
             invitation_days: self.invitation_days.unwrap_or(30).max(1),
+            sign_up: self.sign_up.unwrap_or(SignUp::Open),
+            mail: self.mail.filter(|mail| !mail.is_empty()),
+            mail_from: self.mail_from,
+            mail_ca: self.mail_ca,
+            mail_lanes: self.mail_lanes.unwrap_or(1).max(1),
+            worker: self.worker.unwrap_or(Switch::On),
+            hashers: self.hashers.unwrap_or(cores / 2).max(1),
             log: self.log.unwrap_or(if dev { LogForm::Text } else { LogForm::Json }),
             readers: self.readers.unwrap_or(cores.max(2)),
             forwarded_by: self.forwarded_by.unwrap_or(ForwardedBy::XForwarded),
@@ -323,11 +420,38 @@ impl Config {
     pub fn url(&self, host: &str) -> String {
         format!("https://{host}.{}", self.domain)
     }
+
+    /// Where the pages are. Whoever tries it out gets them over plain HTTP, which browsers trust on one's own
+    /// machine, instead of a certificate that they do not.
+    pub fn dashboard(&self) -> String {
+        if self.dev && self.tls_cert.is_none() {
+            let host = self.domain.split(':').next().unwrap_or(&self.domain);
+            return format!("http://dashboard.{host}:{}", self.listen.port());
+        }
+        self.url("dashboard")
+    }
+
+    /// How letters leave.
+    pub fn mail_to(&self) -> Option<MailTo> {
+        let folder = || MailTo::Folder(self.data.join("mail"));
+        // It was checked when the settings were.
+        let said = self.mail.as_deref().and_then(|mail| read_mail(mail).ok());
+        said.or_else(|| self.dev.then(folder))
+    }
 }
 
 fn read(file: &Path) -> Result<Said> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     toml::from_str(&text).with_context(|| format!("{} is not understood", file.display()))
+}
+
+fn read_mail(mail: &str) -> Result<MailTo> {
+    if let Some(folder) = mail.strip_prefix("dir:").filter(|folder| !folder.is_empty()) {
+        return Ok(MailTo::Folder(PathBuf::from(folder)));
+    }
+    // What was said may hold a password, so it is not repeated.
+    let url = Url::parse(mail).ok().filter(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host());
+    url.map(MailTo::Smtp).context("--mail must be smtp://HOST, smtps://HOST or dir:PATH")
 }
 
 fn port(domain: &str) -> Option<u16> {
@@ -385,6 +509,8 @@ mod tests {
             ("domain = \"https://example.com\"", "--domain must be a host name"),
             ("tls-cert = \"cert.pem\"", "--tls-cert and --tls-key belong together"),
             ("tls-listen = \"127.0.0.1:443\"", "--tls-listen needs a certificate"),
+            ("mail = \"mail.example.com\"", "--mail must be smtp://HOST, smtps://HOST or dir:PATH"),
+            ("mail-from = \"Acme\"", "--mail-from must be an address"),
             ("default-plan = \"free\"", "--default-plan must be one of developer, enterprise, growth"),
         ] {
             let error = toml::from_str::<Said>(file).unwrap().complete().unwrap_err().to_string();

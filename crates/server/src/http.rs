@@ -3,6 +3,7 @@
 use crate::App;
 use crate::api;
 use crate::chance::spell;
+use crate::dashboard;
 use crate::hosts::{Host, Origin};
 use crate::limits::{Class, Verdict};
 use crate::oauth;
@@ -15,10 +16,11 @@ use guildhall_jsonapi::Problem;
 use guildhall_store::Sql;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL,
-    CONTENT_TYPE, RETRY_AFTER, VARY,
+    CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,6 +30,9 @@ use std::time::{Duration, Instant};
 const LARGEST_BODY: usize = 256 * 1024;
 /// How long a body may take to arrive.
 const SLOWEST_BODY: Duration = Duration::from_secs(30);
+
+/// From how many characters on a part of a path may be a secret.
+const LIKE_A_SECRET: usize = 40;
 
 /// A request that has arrived whole.
 #[derive(Debug)]
@@ -91,6 +96,16 @@ impl Answer {
         self
     }
 
+    /// Whether it has such a header of its own.
+    pub fn sets(&self, name: &HeaderName) -> bool {
+        self.headers.iter().any(|(set, _)| set == name)
+    }
+
+    /// Its body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     fn into_response(self, id: &str) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() =
@@ -105,7 +120,11 @@ impl Answer {
             headers.insert("x-request-id", id);
         }
         for (name, value) in self.headers {
-            headers.insert(name, value);
+            if name == SET_COOKIE {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
         }
         response
     }
@@ -135,12 +154,21 @@ async fn enter(State(app): State<Arc<App>>, request: Request<Body>) -> Response<
     tracing::info!(
         request_id = id,
         method = %parts.method,
-        path = parts.uri.path(),
+        path = &*harmless(parts.uri.path()),
         status = answer.status,
         micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
     answer.into_response(&id)
+}
+
+/// A path as it may be logged: what is as long as a secret may be one.
+fn harmless(path: &str) -> Cow<'_, str> {
+    if path.split('/').all(|segment| segment.len() < LIKE_A_SECRET) {
+        return Cow::Borrowed(path);
+    }
+    let shown = |segment| if str::len(segment) < LIKE_A_SECRET { segment } else { "…" };
+    Cow::Owned(path.split('/').map(shown).collect::<Vec<_>>().join("/"))
 }
 
 /// The caller's own request id, if it is a harmless one, or a new one.
@@ -241,6 +269,12 @@ async fn answer(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
         if let Some(path) = path.strip_prefix("/api/") {
             return cors(app, asked, api::answer(app, asked, path).await);
         }
+    }
+    if origin.host == Host::Dashboard {
+        return dashboard::answer(app, origin.address, asked).await;
+    }
+    if origin.host == Host::Any && path == "/" {
+        return Answer::empty(302).header(LOCATION, &app.config.dashboard());
     }
     if at(&Host::Auth) && !path.starts_with("/api/") {
         return oauth::answer(app, asked).await;

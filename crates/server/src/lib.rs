@@ -2,9 +2,11 @@
 //!
 //! The folders are the architecture: `resources` holds a file for each resource with everything that is
 //! true of it, `access` says who a caller is and what they see, `work` is how anything changes, `api`
-//! answers JSON:API requests, `oauth` gives tokens, `http` is the door. [`App`] ties them together.
+//! answers JSON:API requests, `oauth` gives tokens, `accounts` are people's ways in, `dashboard` is the
+//! pages, `mail` sends letters, `http` is the door. [`App`] ties them together.
 
 pub mod access;
+pub mod accounts;
 pub mod api;
 pub mod app;
 pub mod bearer;
@@ -13,16 +15,18 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crypto;
+pub mod dashboard;
 pub mod hosts;
 pub mod http;
 pub mod invitations;
 pub mod keys;
 pub mod limits;
+pub mod mail;
 pub mod oauth;
 pub mod openapi;
-pub mod outbox;
 pub mod plans;
 pub mod resources;
+pub mod say;
 pub mod schema;
 pub mod server;
 pub mod tls;

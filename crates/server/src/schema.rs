@@ -3,5 +3,7 @@
 use guildhall_store::Migration;
 
 /// All steps.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, title: "first", sql: include_str!("../../../migrations/0001_first.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, title: "first", sql: include_str!("../../../migrations/0001_first.sql") },
+    Migration { version: 2, title: "accounts", sql: include_str!("../../../migrations/0002_accounts.sql") },
+];

@@ -1,7 +1,8 @@
 //! Serving: the listeners, the letters, the housekeeping, and a quiet end.
 
-use crate::config::Config;
-use crate::{App, http, outbox, plans, tls};
+use crate::config::{Config, Switch};
+use crate::mail::worker;
+use crate::{App, http, plans, tls};
 use anyhow::{Context, Result, ensure};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
@@ -18,12 +19,14 @@ use tokio::task::JoinSet;
 const GRACE: Duration = Duration::from_secs(20);
 /// How long the head of a request may take to arrive, and how long an idle connection is kept.
 const SLOWEST_HEAD: Duration = Duration::from_mins(1);
-/// How often the outbox is looked at when nobody says that there is something in it.
-const LOOK: Duration = Duration::from_secs(5);
 /// How often what has expired is cleared away.
 const SWEEP: Duration = Duration::from_mins(10);
 /// How long it is known that a letter was sent, in milliseconds: thirty days.
 const LETTER_LIFE: i64 = 30 * 24 * 60 * 60 * 1000;
+/// How long a link that has ended can say why, in milliseconds: a year.
+const LINK_LIFE: i64 = 365 * 24 * 60 * 60 * 1000;
+/// How long it is known how much there was of something, in milliseconds: two days.
+const TALLY_LIFE: i64 = 2 * 24 * 60 * 60 * 1000;
 /// How long versions are shown, in milliseconds: a year.
 const VERSION_LIFE: i64 = 365 * 24 * 60 * 60 * 1000;
 
@@ -69,10 +72,10 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     }
     listening();
     let mut chores = JoinSet::new();
-    if app.config.dev {
-        chores.spawn(send_letters(app.clone()));
+    if app.config.worker == Switch::On {
+        chores.spawn(worker::work(app.clone()));
+        chores.spawn(sweep_all(app.clone()));
     }
-    chores.spawn(sweep_all(app.clone()));
     tracing::info!(listen = %app.config.listen, tls_listen = ?app.config.tls_listen, domain = app.config.domain, "serving");
     tokio::select! {
         () = stop => {}
@@ -116,22 +119,14 @@ pub async fn stop_signal() {
     }
 }
 
-/// Writes letters into the data folder, where whoever tries the server out can read them.
-async fn send_letters(app: Arc<App>) {
-    let folder = app.config.data.join("mail");
-    loop {
-        match outbox::deliver(&app, &folder).await {
-            Ok(0) => {
-                // Woken by a write, or looking by itself for what a command queued.
-                drop(tokio::time::timeout(LOOK, app.letters.notified()).await);
-            }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!("letters could not be written: {error:#}");
-                tokio::time::sleep(LOOK).await;
-            }
-        }
-    }
+/// Sends letters and clears up until `stop` ends.
+pub async fn work(app: Arc<App>, stop: impl Future<Output = ()>) {
+    let mut chores = JoinSet::new();
+    chores.spawn(worker::work(app.clone()));
+    chores.spawn(sweep_all(app));
+    tracing::info!("working");
+    stop.await;
+    chores.shutdown().await;
 }
 
 async fn sweep_all(app: Arc<App>) {
@@ -143,14 +138,32 @@ async fn sweep_all(app: Arc<App>) {
     }
 }
 
-/// Forgets revoked tokens that have ended by themselves and letters that were sent a while ago, and stops
-/// showing versions after a year.
+/// Forgets what has ended by itself: revoked tokens, sessions, links and sign-ups, letters that were sent or
+/// refused a while ago; and stops showing versions after a year.
 pub async fn sweep(app: &App) -> Result<(), guildhall_store::Error> {
     let now = app.clock.now();
     app.db
         .write(move |tx| {
             tx.execute(&Sql::new("delete from revoked_tokens where expires_at < ?", [now.into()]))?;
-            tx.execute(&Sql::new("delete from letters where sent_at < ?", [(now - LETTER_LIFE).into()]))?;
+            for table in ["sessions", "ceremonies", "sign_ups", "proofs"] {
+                let mut sql = Sql::text("delete from ");
+                sql.push(table).push(" where expires_at < ").bind(now);
+                tx.execute(&sql)?;
+            }
+            // Those that were never meant to leave have no moment at all: see `outbox::queue`.
+            tx.execute(&Sql::new(
+                "delete from letters where created_at < ? and due_at is null
+                 and (sent_at is not null or refused_at is not null)",
+                [(now - LETTER_LIFE).into()],
+            ))?;
+            tx.execute(&Sql::text(
+                "delete from letters where due_at is null and sent_at is null and refused_at is null",
+            ))?;
+            let ended =
+                "delete from invitation_links where created_at < ? and (ended_at is not null or not exists
+                         (select 1 from memberships m where m.id = invitation_links.membership_id))";
+            tx.execute(&Sql::new(ended, [(now - LINK_LIFE).into()]))?;
+            tx.execute(&Sql::new("delete from tallies where began_at < ?", [(now - TALLY_LIFE).into()]))?;
             let old = now - VERSION_LIFE;
             tx.execute(&Sql::new(
                 "update sizes set size = size - coalesce((select count(*) from history h

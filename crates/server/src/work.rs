@@ -8,12 +8,15 @@ use guildhall_jsonapi::spec::{Kind, Source};
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Spec, timestamp};
 use guildhall_store::{Sql, Tx, Value};
 use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
 
 /// Who changes things.
 #[derive(Clone, Debug)]
 pub enum Author {
-    /// Somebody with a token, in a request.
+    /// Somebody with a token, or signed in at a page.
     Caller(Caller),
+    /// Somebody at a page of whom it is not known who they are.
+    Nobody,
     /// The operator, by a command.
     Operator,
 }
@@ -37,8 +40,63 @@ impl<'a> Work<'a, '_> {
     pub fn caller(&self) -> Result<&'a Caller> {
         match self.author {
             Author::Caller(caller) => Ok(caller),
-            Author::Operator => Err(Problem::forbidden().into()),
+            Author::Nobody | Author::Operator => Err(Problem::forbidden().into()),
         }
+    }
+
+    /// Runs a unit of work.
+    pub async fn run<T: Send + 'static>(
+        app: &Arc<App>,
+        author: Author,
+        request: Option<String>,
+        mut unit: impl FnMut(&mut Work<'_, '_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let app = app.clone();
+        app.db
+            .clone()
+            .write(move |tx| {
+                let app = &*app;
+                let request = request.as_deref();
+                unit(&mut Work { tx, app, now: app.clock.now(), author: &author, request })
+            })
+            .await
+    }
+
+    /// Looks at things without changing any: beside whatever is written at that moment, not behind it.
+    pub async fn look<T: Send + 'static>(
+        app: &Arc<App>,
+        unit: impl FnOnce(&mut Work<'_, '_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let app = app.clone();
+        app.db
+            .clone()
+            .read(move |tx| {
+                let app = &*app;
+                unit(&mut Work { tx, app, now: app.clock.now(), author: &Author::Nobody, request: None })
+            })
+            .await
+    }
+
+    /// Runs a unit of work of somebody who is signed in at a page, as they are known at that moment. Whoever
+    /// is disabled meanwhile is refused.
+    pub async fn run_as<T: Send + 'static>(
+        app: &Arc<App>,
+        user: &str,
+        request: &str,
+        mut unit: impl FnMut(&mut Work<'_, '_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let app = app.clone();
+        let (user, request) = (user.to_owned(), request.to_owned());
+        app.db
+            .clone()
+            .write(move |tx| {
+                let app = &*app;
+                let caller = Caller::signed_in(tx, &user, app.config.show_secrets)?;
+                let author = Author::Caller(caller.ok_or_else(Problem::forbidden)?);
+                let request = Some(request.as_str());
+                unit(&mut Work { tx, app, now: app.clock.now(), author: &author, request })
+            })
+            .await
     }
 
     /// Lets only admins of the organization that a document names pass. A document that names none is
@@ -189,12 +247,16 @@ impl<'a> Work<'a, '_> {
             Versions::All => matches!(event, "create" | "update" | "destroy"),
         };
         let (who, origin) = match self.author {
-            Author::Caller(caller) => {
-                let application = &caller.application;
-                let application =
-                    json!({ "id": application.id, "kind": application.kind, "public": application.public });
-                (json!({ "application": application, "user": { "id": caller.user } }), "api")
-            }
+            Author::Caller(caller) => match &caller.application {
+                Some(application) => {
+                    let application = json!({
+                        "id": application.id, "kind": application.kind, "public": application.public,
+                    });
+                    (json!({ "application": application, "user": { "id": caller.user } }), "api")
+                }
+                None => (json!({ "user": { "id": caller.user } }), "page"),
+            },
+            Author::Nobody => (json!({}), "page"),
             Author::Operator => (json!({}), "command"),
         };
         self.tx.execute(&Sql::new(

@@ -1,6 +1,8 @@
 //! The commands of an operator. All but `serve` work beside a running server.
 
 mod doctor;
+mod mail;
+mod memberships;
 mod organizations;
 mod serve;
 mod users;
@@ -40,6 +42,14 @@ enum Command {
     /// List and erase organizations
     #[command(subcommand)]
     Organizations(organizations::Command),
+    /// Show memberships and how the letters about them fared
+    #[command(subcommand)]
+    Memberships(memberships::Command),
+    /// Try out the mail, and look into the outbox
+    #[command(subcommand)]
+    Mail(mail::Command),
+    /// Send letters and clear up, beside servers that leave it to this
+    Work,
     /// Print the API description
     Openapi,
     /// Print the settings in force and check what the server needs
@@ -73,6 +83,9 @@ async fn dispatch(cli: Cli) -> Result<()> {
     if matches!(cli.command, Command::Serve) {
         return serve::serve(config).await;
     }
+    if matches!(cli.command, Command::Work) {
+        return serve::work(config).await;
+    }
     if matches!(cli.command, Command::Doctor) {
         return doctor::doctor(config, cli.json).await;
     }
@@ -80,7 +93,9 @@ async fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Users(command) => users::run(&app, command, cli.json).await,
         Command::Organizations(command) => organizations::run(&app, command, cli.json).await,
-        Command::Serve | Command::Openapi | Command::Doctor => Ok(()),
+        Command::Memberships(command) => memberships::run(&app, command, cli.json).await,
+        Command::Mail(command) => mail::run(&app, command, cli.json).await,
+        Command::Serve | Command::Work | Command::Openapi | Command::Doctor => Ok(()),
     }
 }
 
@@ -93,18 +108,9 @@ fn print(text: &str) -> Result<()> {
 /// Runs a unit of work for the operator.
 async fn work<T: Send + 'static>(
     app: &Arc<App>,
-    mut unit: impl FnMut(&mut Work<'_, '_>) -> Result<T, Error> + Send + 'static,
+    unit: impl FnMut(&mut Work<'_, '_>) -> Result<T, Error> + Send + 'static,
 ) -> Result<T> {
-    let unit_app = app.clone();
-    let result = app
-        .db
-        .write(move |tx| {
-            let app = &*unit_app;
-            let mut work = Work { tx, app, now: app.clock.now(), author: &Author::Operator, request: None };
-            unit(&mut work)
-        })
-        .await;
-    result.map_err(told)
+    Work::run(app, Author::Operator, None, unit).await.map_err(told)
 }
 
 /// A refusal as one line.

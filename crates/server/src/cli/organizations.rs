@@ -2,9 +2,11 @@
 
 use super::{print, work};
 use crate::App;
+use crate::config::Switch;
 use crate::resources::organizations;
 use anyhow::{Result, ensure};
 use clap::Subcommand;
+use guildhall_jsonapi::Problem;
 use guildhall_store::Sql;
 use serde_json::{Value as Json, json};
 use std::io::{BufRead as _, Write as _};
@@ -14,6 +16,15 @@ use std::sync::Arc;
 pub(super) enum Command {
     /// List all organizations
     List,
+    /// Say whether people who have an account are asked before they become members
+    AskExistingUsers {
+        /// Its slug
+        #[arg(long)]
+        slug: String,
+        /// Whether they are asked
+        #[arg(value_name = "on|off")]
+        asks: Switch,
+    },
     /// Erase an organization with everything in it
     Delete {
         /// Its slug
@@ -28,8 +39,32 @@ pub(super) enum Command {
 pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<()> {
     match command {
         Command::List => list(app, json).await,
+        Command::AskExistingUsers { slug, asks } => ask_existing_users(app, slug, asks, json).await,
         Command::Delete { slug, yes } => delete(app, slug, yes, json).await,
     }
+}
+
+async fn ask_existing_users(app: &Arc<App>, slug: String, asks: Switch, json: bool) -> Result<()> {
+    let wanted = slug.clone();
+    work(app, move |work| {
+        let detail = format!("there is no organization {wanted}: see guildhall organizations list");
+        let missing = || Problem { detail: detail.clone(), ..Problem::not_found() };
+        let organization = organizations::by_slug(work, &wanted)?.ok_or_else(missing)?;
+        organizations::ask_existing_users(work, &organization, asks == Switch::On)
+    })
+    .await?;
+    print(&if json {
+        json!({ "slug": slug, "ask_existing_users": asks == Switch::On }).to_string()
+    } else {
+        format!(
+            "{slug} {}",
+            if asks == Switch::On {
+                "asks people who have an account"
+            } else {
+                "adds people who have an account at once"
+            }
+        )
+    })
 }
 
 async fn list(app: &Arc<App>, json: bool) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::App;
 use crate::app::make_folder;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{Config, LogForm};
+use crate::config::{Config, LogForm, MailTo};
 use crate::server;
 use crate::tls::DEV_CA;
 use anyhow::Result;
@@ -28,6 +28,14 @@ pub(super) async fn serve(config: Config) -> Result<()> {
     Ok(())
 }
 
+/// Sends letters and clears up until the process is told to stop.
+pub(super) async fn work(config: Config) -> Result<()> {
+    log_to_stdout(config.log);
+    let app = App::open(config, Clock::system(), Chance::system()).await?;
+    server::work(app, server::stop_signal()).await;
+    Ok(())
+}
+
 fn log_to_stdout(form: LogForm) {
     let filter = EnvFilter::try_from_env("GUILDHALL_LOG_FILTER")
         .unwrap_or_else(|_| EnvFilter::new("info,rustls=error"));
@@ -44,17 +52,22 @@ fn log_to_stdout(form: LogForm) {
 /// What whoever tries it out needs to know.
 fn greet(config: &Config) {
     let data = config.data.display();
+    let letters = match config.mail_to() {
+        Some(MailTo::Folder(folder)) => folder.display().to_string(),
+        Some(MailTo::Smtp(url)) => format!("to {}", url.host_str().unwrap_or_default()),
+        None => "nowhere: see --mail".to_owned(),
+    };
     let text = format!(
         "
   Guildhall is here to be tried out.
 
+  Dashboard       {}   (sign up here)
   API             {}/api   (or http://{}/api)
   Tokens          {}/oauth/token
   Authority       {data}/{DEV_CA}   (for clients to trust)
-  Letters         {data}/mail
-
-  Make a user     guildhall users create --email you@example.com --first-name You --last-name There
+  Letters         {letters}
 ",
+        config.dashboard(),
         config.url("provisioning"),
         config.listen,
         config.url("auth"),

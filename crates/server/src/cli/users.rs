@@ -2,6 +2,7 @@
 
 use super::{print, work};
 use crate::App;
+use crate::accounts::{passkeys, resets, second_factor, sessions};
 use crate::resources::users::{self, Application, New};
 use crate::work::Work;
 use anyhow::{Result, ensure};
@@ -51,6 +52,30 @@ pub(super) enum Command {
         #[arg(long)]
         email: String,
     },
+    /// Shut every way in for a user: sessions end, tokens are refused
+    Disable {
+        /// The user's address
+        #[arg(long)]
+        email: String,
+    },
+    /// Let a disabled user in again
+    Enable {
+        /// The user's address
+        #[arg(long)]
+        email: String,
+    },
+    /// Remove the one-time codes and passkeys of a user who lost them; sessions end
+    ResetSecondFactor {
+        /// The user's address
+        #[arg(long)]
+        email: String,
+    },
+    /// Erase a user with their memberships; owners hand their organizations over first
+    Delete {
+        /// The user's address
+        #[arg(long)]
+        email: String,
+    },
 }
 
 pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<()> {
@@ -86,7 +111,46 @@ pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<
             .await?;
             tell_secret(&made, json)
         }
+        Command::Disable { email } => {
+            act(app, email, json, "disabled", |work, user| users::set_disabled(work, user, true)).await
+        }
+        Command::Enable { email } => {
+            act(app, email, json, "enabled", |work, user| users::set_disabled(work, user, false)).await
+        }
+        Command::ResetSecondFactor { email } => {
+            act(app, email, json, "without a second factor", reset_second_factor).await
+        }
+        Command::Delete { email } => act(app, email, json, "deleted", users::erase).await,
     }
+}
+
+/// Does something to a user and says what they are now.
+async fn act(
+    app: &Arc<App>,
+    email: String,
+    json: bool,
+    state: &str,
+    deed: impl Fn(&mut Work<'_, '_>, &Record) -> Result<(), Error> + Send + 'static,
+) -> Result<()> {
+    let address = email.clone();
+    work(app, move |work| {
+        let user = find(work, &address)?;
+        deed(work, &user)
+    })
+    .await?;
+    print(&if json {
+        json!({ "email": email, "state": state }).to_string()
+    } else {
+        format!("{email} is {state} now")
+    })
+}
+
+fn reset_second_factor(work: &mut Work<'_, '_>, user: &Record) -> Result<(), Error> {
+    second_factor::remove(work, &user.id)?;
+    passkeys::remove_all(work, &user.id)?;
+    sessions::end_others(work, &user.id, None)?;
+    work.record_deed(user, "reset_second_factor")?;
+    resets::tell(work, &user.id, "second-factor-reset")
 }
 
 fn check_plan(app: &App, plan: &str) -> Result<()> {

@@ -66,8 +66,8 @@ pub(super) async fn find(app: &App, client_id: &str, secret: Option<&str>) -> Re
 fn user_application(tx: &mut Tx<'_>, client_id: &str) -> Result<Option<Found>> {
     let rows = tx.rows(&Sql::new(
         "select a.id, a.client_id, a.secret_hash, a.valid_from, u.id
-         from user_applications a join users u on u.id = a.user_id
-         where a.client_id = ? and u.disabled_at is null",
+         from user_applications a join enabled_users u on u.id = a.user_id
+         where a.client_id = ?",
         [client_id.into()],
     ))?;
     Ok(rows.first().map(|row| Found {

@@ -1,9 +1,10 @@
 //! A person's place in an organization: invited by e-mail, then active.
 
 use super::access_scope::{self, SCOPES, TEST_ENABLED};
-use super::{Deed, Resource, Versions, application_memberships, roles, users};
+use super::{Deed, Resource, Versions, application_memberships, organizations, roles, users};
+use crate::invitations::{self, State};
+use crate::plans;
 use crate::work::Work;
-use crate::{invitations, plans};
 use guildhall_jsonapi::spec::{Format, flag, many, one, one_of, text};
 use guildhall_jsonapi::{Action, Error, Input, Problem, Record, Result, Scope, Spec};
 use guildhall_store::Sql;
@@ -58,7 +59,7 @@ static SPEC: Spec = Spec {
         one("membership_profile", "membership_profiles", "membership_profile_id").optional().updatable(),
         many("versions", "versions", "resource_id").typed_by("resource_type").unfiltered(),
     ],
-    inner: &[text("user_email_key"), text("user_id")],
+    inner: &[text("user_email_key"), text("user_id"), flag("asked")],
 };
 
 /// See the file.
@@ -107,15 +108,18 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     let new: New = input.parse()?;
     let mut columns = input.columns();
     columns.extend(scope);
-    let user = users::proved(work, &new.user_email)?;
+    let account = users::proved(work, &new.user_email)?;
+    let asked = account.is_some() && organizations::asks_existing_users(work, &new.organization)?;
+    let user = account.filter(|_| !asked);
     columns.insert("status".to_owned(), json!(if user.is_some() { "active" } else { "pending" }));
     columns.insert("owner".to_owned(), json!(false));
+    columns.insert("asked".to_owned(), json!(asked));
     columns.extend(user.as_ref().map(of_user).unwrap_or_default());
     let id = work.insert(&SPEC, columns).map_err(|error| taken(error, &new.user_email))?;
     application_memberships::attach(work, "membership_id", &id, input)?;
     plans::check_memberships(work.tx, &new.organization)?;
     if user.is_some() {
-        invitations::welcome(work, &new.organization, &new.user_email)?;
+        invitations::welcome(work, &id, &new.organization, &new.user_email)?;
     } else {
         invitations::issue(work, &id, &new.organization, &new.user_email)?;
     }
@@ -148,10 +152,27 @@ fn delete(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
     if membership.owner {
         return Err(Problem::attribute("owner", "owner", "must be transferred first").into());
     }
+    remove(work, record)
+}
+
+/// Removes a membership with all that hangs on it, for rules that have asked whether they may. A link that
+/// waits ends.
+pub fn remove(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
     for attached in application_memberships::of(work, "membership_id", &record.id)? {
         work.delete(&attached)?;
     }
+    invitations::end(work, &record.id, State::Revoked)?;
     work.delete(record)
+}
+
+/// Removes a membership that still waits for its person.
+pub fn withdraw(work: &mut Work<'_, '_>, id: &str) -> Result<()> {
+    for record in Record::find(work.tx, &SPEC, "id", id)? {
+        if record.text("status") == "pending" {
+            remove(work, &record)?;
+        }
+    }
+    Ok(())
 }
 
 fn resend(work: &mut Work<'_, '_>, record: &Record, _: &Action) -> Result<()> {
@@ -250,19 +271,31 @@ pub fn show_user(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
     Ok(())
 }
 
-/// Activates every membership that waits for the address of a new user.
-pub fn activate(work: &mut Work<'_, '_>, user: &str, new: &users::New) -> Result<()> {
-    let key = new.email.to_lowercase();
-    let user = Record::find(work.tx, users::USERS.spec, "id", user)?.pop().ok_or_else(Problem::not_found)?;
-    let sql = "select id from memberships where user_email_key = ? and user_id is null";
-    let waiting = work.tx.rows(&Sql::new(sql, [key.into()]))?;
+/// Activates every membership that waits for the address of a user, except those they were asked about.
+pub fn activate(work: &mut Work<'_, '_>, user: &Record) -> Result<()> {
+    let sql = "select id from memberships where user_email_key = ? and user_id is null and not asked";
+    let waiting = work.tx.rows(&Sql::new(sql, [user.text("email_key").into()]))?;
     for row in waiting.iter() {
-        for membership in Record::find(work.tx, &SPEC, "id", row.text(0))? {
+        accept(work, row.text(0), &user.id)?;
+    }
+    Ok(())
+}
+
+/// Makes a user the member a pending membership waits for.
+pub fn accept(work: &mut Work<'_, '_>, id: &str, user: &str) -> Result<()> {
+    let user = users::by_id(work, user)?.ok_or_else(Problem::not_found)?;
+    for membership in Record::find(work.tx, &SPEC, "id", id)? {
+        if membership.text("status") == "pending" {
             let mut columns = of_user(&user);
             columns.insert("status".to_owned(), json!("active"));
             work.update(&membership, columns)?;
-            invitations::retire(work, &membership.id)?;
+            invitations::end(work, &membership.id, State::Accepted)?;
         }
     }
     Ok(())
+}
+
+/// The memberships of a user.
+pub fn of_user_id(work: &mut Work<'_, '_>, user: &str) -> Result<Vec<Record>> {
+    Record::find(work.tx, &SPEC, "user_id", user)
 }

@@ -5,12 +5,13 @@ use super::{
     Deed, Resource, Versions, api_credentials, application_memberships, membership_profiles, memberships,
     permissions, roles,
 };
+use crate::invitations::{self, State};
 use crate::plans;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Attribute, Format, flag, many, object, text};
 use guildhall_jsonapi::{Action, Input, Problem, Record, Result, Scope, Spec};
 use guildhall_store::Sql;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 /// Names that hosts of the installation have, or may come to have.
 const RESERVED: &[&str] = &[
@@ -144,7 +145,7 @@ static SPEC: Spec = Spec {
         many("permissions", "permissions", "organization_id"),
         many("api_credentials", "api_credentials", "organization_id"),
     ],
-    inner: &[],
+    inner: &[flag("ask_existing_users")],
 };
 
 /// See the file.
@@ -262,6 +263,9 @@ pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<bool> {
     for spec in kinds {
         let part = Record::find_some(work.tx, spec, "organization_id", &organization.id, ERASED_AT_ONCE)?;
         for record in &part {
+            if spec.kind == "memberships" {
+                invitations::end(work, &record.id, State::Revoked)?;
+            }
             work.delete(record)?;
         }
         if !part.is_empty() {
@@ -272,6 +276,17 @@ pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<bool> {
     let sql = "delete from sizes where owner = ? and kind <> 'versions'";
     work.tx.execute(&Sql::new(sql, [(&organization.id).into()]))?;
     Ok(true)
+}
+
+/// Whether people who have an account are asked before they become members.
+pub fn asks_existing_users(work: &mut Work<'_, '_>, organization: &str) -> Result<bool> {
+    let sql = "select ask_existing_users from organizations where id = ?";
+    Ok(work.tx.rows(&Sql::new(sql, [organization.into()]))?.first().is_some_and(|row| row.flag(0)))
+}
+
+/// Says whether people who have an account are asked before they become members.
+pub fn ask_existing_users(work: &mut Work<'_, '_>, organization: &Record, asks: bool) -> Result<()> {
+    work.update(organization, Map::from_iter([("ask_existing_users".to_owned(), json!(asks))]))
 }
 
 /// The organization with this slug, for the operator.

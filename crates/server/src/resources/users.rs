@@ -1,6 +1,7 @@
 //! A person with an account: the way in. Everyone sees and changes only themselves.
 
 use super::{Resource, Versions, memberships};
+use crate::accounts::{addresses, sessions};
 use crate::crypto::hash;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Format, flag, text, time};
@@ -40,7 +41,7 @@ static SPEC: Spec = Spec {
             .example("false"),
     ],
     relationships: &[],
-    inner: &[text("email_key"), flag("email_proved"), text("plan"), time("disabled_at")],
+    inner: &[text("email_key"), flag("email_proved"), text("language"), text("plan"), time("disabled_at")],
 };
 
 /// See the file.
@@ -57,7 +58,8 @@ pub static USERS: Resource = Resource {
 fn update(work: &mut Work<'_, '_>, user: &Record, input: &mut Input) -> Result<()> {
     input.finish()?;
     let mut columns = input.columns();
-    if columns.get("email_key").is_some_and(|key| key != user.column("email_key")) {
+    let moved = columns.get("email_key").is_some_and(|key| key != user.column("email_key"));
+    if moved {
         // Whose it is, nobody knows yet: invitations to it wait until it is proved.
         columns.insert("email_proved".to_owned(), json!(false));
     }
@@ -66,7 +68,21 @@ fn update(work: &mut Work<'_, '_>, user: &Record, input: &mut Input) -> Result<(
         let sent = input.text("email").unwrap_or_default();
         memberships::show_user(work, &user.id).map_err(|error| taken(error, sent))?;
     }
+    if moved {
+        addresses::tell_of_move(work, user, input.text("email").unwrap_or_default())?;
+    }
     Ok(())
+}
+
+/// Gives a user another address, proved or not.
+pub fn move_to(work: &mut Work<'_, '_>, user: &Record, email: &str, proved: bool) -> Result<()> {
+    let columns = [
+        ("email".to_owned(), json!(email)),
+        ("email_key".to_owned(), json!(email.to_lowercase())),
+        ("email_proved".to_owned(), json!(proved)),
+    ];
+    work.update(user, Map::from_iter(columns))?;
+    memberships::show_user(work, &user.id).map_err(|error| taken(error, email))
 }
 
 /// Somebody else was invited by that address to an organization this user is in.
@@ -103,48 +119,76 @@ pub struct Application {
     pub client_secret: String,
 }
 
-/// Makes a user with the personal application, and activates what waits for the address.
-///
-/// The caller vouches for the address: an operator does, a proof by mail does.
-pub fn register(work: &mut Work<'_, '_>, new: &New) -> Result<Application> {
+/// What is wrong with it.
+pub fn check(new: &New) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !check_email(&new.email) {
         problems.push(Problem::invalid("email", new.email.as_str()));
     }
+    if new.first_name.trim().is_empty() {
+        problems.push(Problem::blank("first_name"));
+    }
     for (name, text) in [("first_name", &new.first_name), ("last_name", &new.last_name)] {
-        if text.trim().is_empty() {
-            problems.push(Problem::blank(name));
-        } else if text.chars().any(char::is_control) || text.chars().count() > 255 {
+        if text.chars().any(char::is_control) || text.chars().count() > 255 {
             problems.push(Problem::invalid(name, text.as_str()));
         }
     }
+    problems
+}
+
+/// Makes a user with the personal application, and activates what waits for the address.
+///
+/// The caller vouches for the address: an operator does, a proof by mail does.
+pub fn register(work: &mut Work<'_, '_>, new: &New) -> Result<Application> {
+    let id = work.app.chance.id();
+    register_as(work, &id, new)
+}
+
+/// The same with an id of its own, so that the user can be the author of it all.
+pub fn register_as(work: &mut Work<'_, '_>, id: &str, new: &New) -> Result<Application> {
+    let problems = check(new);
     if !problems.is_empty() {
         return Err(Error::Refused(problems));
     }
     let columns = json!({
         "email": new.email,
         "email_key": new.email.to_lowercase(),
-        "first_name": new.first_name,
-        "last_name": new.last_name,
+        "first_name": new.first_name.trim(),
+        "last_name": new.last_name.trim(),
         "email_proved": true,
         "plan": new.plan,
     });
     let columns: Map<_, _> = columns.as_object().cloned().unwrap_or_default();
-    let user = work.insert(&SPEC, columns)?;
-    let application =
-        Application { client_id: work.app.chance.secret(), client_secret: work.app.chance.secret(), user };
+    work.insert_as(&SPEC, id, columns)?;
+    let application = Application {
+        client_id: work.app.chance.secret(),
+        client_secret: work.app.chance.secret(),
+        user: id.to_owned(),
+    };
     work.tx.execute(&Sql::new(
         "insert into user_applications (id, user_id, client_id, secret_hash, created_at) values (?, ?, ?, ?, ?)",
         [
             work.app.chance.id().into(),
-            (&application.user).into(),
+            id.into(),
             (&application.client_id).into(),
             hash(&application.client_secret).into(),
             work.now.into(),
         ],
     ))?;
-    memberships::activate(work, &application.user, new)?;
+    let user = by_id(work, id)?.ok_or_else(Problem::not_found)?;
+    memberships::activate(work, &user)?;
     Ok(application)
+}
+
+/// The client id of the personal application, which is no secret.
+pub fn client_id(work: &mut Work<'_, '_>, user: &str) -> Result<String> {
+    let sql = "select client_id from user_applications where user_id = ?";
+    Ok(work
+        .tx
+        .rows(&Sql::new(sql, [user.into()]))?
+        .first()
+        .map(|row| row.text(0).to_owned())
+        .unwrap_or_default())
 }
 
 /// Gives the personal application a new secret; tokens made with the old one end.
@@ -156,10 +200,7 @@ pub fn rotate_secret(work: &mut Work<'_, '_>, user: &Record) -> Result<Applicati
         "update user_applications set secret_hash = ?, valid_from = ? where user_id = ?",
         [hash(&secret).into(), valid_from.into(), (&user.id).into()],
     ))?;
-    let rows = work
-        .tx
-        .rows(&Sql::new("select client_id from user_applications where user_id = ?", [(&user.id).into()]))?;
-    let client_id = rows.first().map(|row| row.text(0).to_owned()).unwrap_or_default();
+    let client_id = client_id(work, &user.id)?;
     work.record_deed(user, "rotate_secret")?;
     Ok(Application { user: user.id.clone(), client_id, client_secret: secret })
 }
@@ -173,6 +214,66 @@ pub fn set_plan(work: &mut Work<'_, '_>, user: &Record, plan: &str) -> Result<()
 /// The user with this address, for operators and rules.
 pub fn by_email(work: &mut Work<'_, '_>, email: &str) -> Result<Option<Record>> {
     Ok(Record::find(work.tx, &SPEC, "email_key", &email.to_lowercase())?.pop())
+}
+
+/// The user with this id, for operators and rules.
+pub fn by_id(work: &mut Work<'_, '_>, id: &str) -> Result<Option<Record>> {
+    Ok(Record::find(work.tx, &SPEC, "id", id)?.pop())
+}
+
+/// Notes that the address is proved, which activates what waits for it.
+pub fn prove_address(work: &mut Work<'_, '_>, user: &Record) -> Result<()> {
+    work.update(user, Map::from_iter([("email_proved".to_owned(), json!(true))]))?;
+    memberships::activate(work, user)
+}
+
+/// Notes the language they read.
+pub fn set_language(work: &mut Work<'_, '_>, user: &str, language: &str) -> Result<()> {
+    let language = crate::say::is_known(language).then_some(language);
+    let sql = "update users set language = ? where id = ?";
+    work.tx.execute(&Sql::new(sql, [language.into(), user.into()]))?;
+    Ok(())
+}
+
+/// Notes whether they sign in with a second factor.
+pub fn require_otp(work: &mut Work<'_, '_>, user: &str, required: bool) -> Result<()> {
+    let Some(user) = by_id(work, user)? else { return Ok(()) };
+    work.update(&user, Map::from_iter([("otp_required_for_login".to_owned(), json!(required))]))
+}
+
+/// Shuts every way in, or opens them again. Sessions end, and tokens of before stay useless for good.
+pub fn set_disabled(work: &mut Work<'_, '_>, user: &Record, disabled: bool) -> Result<()> {
+    let at = if disabled { json!(work.now) } else { json!(null) };
+    work.update(user, Map::from_iter([("disabled_at".to_owned(), at)]))?;
+    if disabled {
+        sessions::end_others(work, &user.id, None)?;
+        // Tokens carry whole seconds: see `rotate_secret`.
+        let sql = "update user_applications set valid_from = ? where user_id = ?";
+        work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), (&user.id).into()]))?;
+    }
+    Ok(())
+}
+
+/// Erases a user with their memberships; history stays. An owner hands the organization over first.
+pub fn erase(work: &mut Work<'_, '_>, user: &Record) -> Result<()> {
+    for membership in memberships::of_user_id(work, &user.id)? {
+        if membership.column("owner") == &json!(true) {
+            let slug = work.text("organizations", membership.text("organization_id"), "slug")?;
+            let detail = format!("{} owns {}", user.text("email"), slug.unwrap_or_default());
+            return Err(Problem {
+                detail,
+                ..Problem::attribute("owner", "owner", "must be transferred first")
+            }
+            .into());
+        }
+        memberships::remove(work, &membership)?;
+    }
+    for provider in
+        Record::find(work.tx, super::identity_providers::IDENTITY_PROVIDERS.spec, "user_id", &user.id)?
+    {
+        work.delete(&provider)?;
+    }
+    work.delete(user)
 }
 
 /// The user with this address, if it is proved to be theirs.

@@ -12,6 +12,8 @@ use guildhall::chance::Chance;
 use guildhall::clock::Clock;
 use guildhall::config::{Config, Switch};
 use guildhall::crypto::Vault;
+use guildhall::mail::transport::Transport;
+use guildhall::mail::worker;
 use guildhall::resources::users::{self, New};
 use guildhall::work::{Author, Work};
 use guildhall_jsonapi::Error;
@@ -158,7 +160,8 @@ impl Guild {
     /// The letters that were written, as they would arrive, oldest first.
     pub(crate) async fn letters(&self) -> Vec<String> {
         let folder = self.folder.path().join("mail");
-        guildhall::outbox::deliver(&self.app, &folder).await.unwrap();
+        let transport = Transport::Folder(folder.clone());
+        worker::send_some(&self.app, &transport).await.unwrap();
         let mut files: Vec<_> = std::fs::read_dir(folder)
             .map(|files| files.map(|file| file.unwrap().path()).collect())
             .unwrap_or_default();
@@ -253,12 +256,16 @@ impl<'g> Person<'g> {
     /// Sends a request as it is.
     pub(crate) async fn ask(&self, mut request: Request<Body>) -> Reply {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from((self.address, 4711))));
+        let host = request.headers().get("host").and_then(|host| host.to_str().ok());
+        let is_page = host.is_some_and(|host| host.starts_with("dashboard."));
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let response = self.guild.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, body };
-        contract::check(&method, &path, &reply);
+        if !is_page {
+            contract::check(&method, &path, &reply);
+        }
         reply
     }
 

@@ -1,0 +1,109 @@
+//! Links that are mailed to a user and prove, when they are used, that the letter arrived.
+
+use crate::crypto::hash;
+use crate::work::Work;
+use guildhall_jsonapi::Result;
+use guildhall_store::Sql;
+
+const HOUR: i64 = 60 * 60 * 1000;
+
+/// What a link is good for. One of another purpose does not know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To choose a new password.
+    Reset,
+    /// To prove an address that somebody wants to have, or has already but unproved.
+    NewAddress,
+    /// To have the old address back.
+    TakeBack,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::NewAddress => "new-address",
+            Self::TakeBack => "take-back",
+        }
+    }
+
+    /// How long it is good, in hours.
+    pub fn hours(self) -> i64 {
+        match self {
+            Self::Reset => 1,
+            Self::NewAddress => 24,
+            Self::TakeBack => 7 * 24,
+        }
+    }
+}
+
+/// What a link proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Whose it is.
+    pub user: String,
+    /// Where the letter went.
+    pub email: String,
+}
+
+/// Makes a link for an address of a user, or for nobody, which is as much work. An earlier one of the same
+/// purpose ends, except that of an address which may be taken back: whoever moves an account twice must not
+/// end it. Answers its token.
+pub fn issue(work: &mut Work<'_, '_>, purpose: Purpose, user: Option<&str>, email: &str) -> Result<String> {
+    let token = work.app.chance.secret();
+    if purpose != Purpose::TakeBack {
+        end(work, purpose, user.unwrap_or_default())?;
+    }
+    work.tx.execute(&Sql::new(
+        "insert into proofs (token_hash, purpose, user_id, email, created_at, expires_at)
+         select ?, ?, id, ?, ?, ? from users where id = ?",
+        [
+            hash_of(purpose, &token).into(),
+            purpose.name().into(),
+            email.into(),
+            work.now.into(),
+            (work.now + purpose.hours() * HOUR).into(),
+            user.unwrap_or_default().into(),
+        ],
+    ))?;
+    Ok(token)
+}
+
+/// What a token proves, if it is good for that; its user is not disabled.
+pub fn find(work: &mut Work<'_, '_>, purpose: Purpose, token: &str) -> Result<Option<Proof>> {
+    let rows = work.tx.rows(&Sql::new(
+        "select p.user_id, p.email from proofs p join enabled_users u on u.id = p.user_id
+         where p.token_hash = ? and p.purpose = ? and p.expires_at > ?",
+        [hash_of(purpose, token).into(), purpose.name().into(), work.now.into()],
+    ))?;
+    Ok(rows.first().map(|row| Proof { user: row.text(0).to_owned(), email: row.text(1).to_owned() }))
+}
+
+/// The same, and the token is good no more: it proves something to one caller only.
+pub fn spend(work: &mut Work<'_, '_>, purpose: Purpose, token: &str) -> Result<Option<Proof>> {
+    let found = find(work, purpose, token)?;
+    let sql = "delete from proofs where token_hash = ? and purpose = ?";
+    let spent = work.tx.execute(&Sql::new(sql, [hash_of(purpose, token).into(), purpose.name().into()]))?;
+    Ok(found.filter(|_| spent == 1))
+}
+
+/// Ends the links of a user for a purpose.
+pub fn end(work: &mut Work<'_, '_>, purpose: Purpose, user: &str) -> Result<()> {
+    let sql = "delete from proofs where user_id = ? and purpose = ?";
+    work.tx.execute(&Sql::new(sql, [user.into(), purpose.name().into()]))?;
+    Ok(())
+}
+
+/// The address a user wants to have and has not proved yet.
+pub fn wanted_address(work: &mut Work<'_, '_>, user: &str) -> Result<Option<String>> {
+    let rows = work.tx.rows(&Sql::new(
+        "select email from proofs where user_id = ? and purpose = ? and expires_at > ?",
+        [user.into(), Purpose::NewAddress.name().into(), work.now.into()],
+    ))?;
+    Ok(rows.first().map(|row| row.text(0).to_owned()))
+}
+
+/// The purpose is part of what is hashed, so that no lookup can mistake one for another.
+fn hash_of(purpose: Purpose, token: &str) -> String {
+    hash(&format!("{}:{token}", purpose.name()))
+}

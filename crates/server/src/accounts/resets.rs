@@ -1,0 +1,81 @@
+//! A forgotten password: a letter to the address, and a new one.
+
+use super::guesses::Try;
+use super::passwords;
+use super::proofs::{self, Purpose};
+use super::sessions;
+use super::sign_in::{Attempt, Refusal};
+use crate::App;
+use crate::mail::tallies;
+use crate::mail::{Letter, Message, queue};
+use crate::resources::users;
+use crate::work::{Author, Work};
+use guildhall_jsonapi::Result;
+use serde_json::json;
+use std::sync::Arc;
+
+const HOUR: i64 = 60 * 60 * 1000;
+/// How many letters one address gets an hour.
+const LETTERS_AN_HOUR: i64 = 5;
+
+/// Mails a link to an address that is proved to be a user's. For any other the answer, and the work, are the
+/// same.
+pub async fn ask(app: &Arc<App>, attempt: &Attempt, email: &str, language: &str) -> Result<(), Refusal> {
+    app.guesses.take(&[Try::Letter(attempt.browser.address)], app.clock.now()).map_err(Refusal::Wait)?;
+    let (email, language) = (email.trim().to_owned(), language.to_owned());
+    Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
+        let found = users::proved(work, &email)?.filter(|user| user.column("disabled_at").is_null());
+        let token = proofs::issue(work, Purpose::Reset, found.as_ref().map(|user| user.id.as_str()), &email)?;
+        let name = format!("reset {}", email.to_lowercase());
+        let few = tallies::count(work, &[(name, LETTERS_AN_HOUR)], HOUR)?.is_none();
+        let link = format!("{}/reset/{token}", work.app.config.dashboard());
+        let own = found.as_ref().and_then(|user| user.column("language").as_str());
+        let letter = Letter::to(&email, own.unwrap_or(&language), Message::Reset { link });
+        queue(work, &letter, few && found.is_some())
+    })
+    .await?;
+    app.letters.notify_one();
+    Ok(())
+}
+
+/// The address and the name a link is good for, which passwords are not to be made of.
+pub async fn look(app: &Arc<App>, token: &str) -> Result<Option<(String, String)>> {
+    let token = token.to_owned();
+    Work::look(app, move |work| {
+        let Some(proof) = proofs::find(work, Purpose::Reset, &token)? else { return Ok(None) };
+        let user = users::by_id(work, &proof.user)?;
+        Ok(user.map(|user| (proof.email, format!("{} {}", user.text("first_name"), user.text("last_name")))))
+    })
+    .await
+}
+
+/// Sets a new password; every session ends. The second factor stays what it is.
+pub async fn choose(app: &Arc<App>, attempt: &Attempt, token: &str, password: &str) -> Result<(), Refusal> {
+    let hash = app.hasher.hash(password, app.chance.bytes()).await?;
+    let token = token.to_owned();
+    let done = Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
+        let Some(proof) = proofs::spend(work, Purpose::Reset, &token)? else { return Ok(false) };
+        let Some(user) = users::by_id(work, &proof.user)? else { return Ok(false) };
+        // The address may have changed since.
+        if user.text("email") != proof.email && user.column("email_key") != &json!(proof.email.to_lowercase())
+        {
+            return Ok(false);
+        }
+        passwords::set(work, &user.id, &hash)?;
+        sessions::end_others(work, &user.id, None)?;
+        work.record_deed(&user, "reset_password")?;
+        tell(work, &user.id, "password")?;
+        Ok(true)
+    })
+    .await?;
+    app.letters.notify_one();
+    if done { Ok(()) } else { Err(Refusal::Wrong) }
+}
+
+/// Tells a user by mail that something about their ways in has changed.
+pub fn tell(work: &mut Work<'_, '_>, user: &str, what: &str) -> Result<()> {
+    let Some(user) = users::by_id(work, user)? else { return Ok(()) };
+    let link = format!("{}/account/security", work.app.config.dashboard());
+    let message = Message::Changed { what: what.to_owned(), link };
+    queue(work, &Letter::to(user.text("email"), user.text("language"), message), true)
+}

@@ -1,0 +1,69 @@
+//! Showing once more who one is, before a change that somebody else at this browser must not make.
+
+use super::page::{Field, Form, Page, Section, Style};
+use super::refused;
+use super::visit::{Visit, go};
+use crate::accounts::sessions::{self, Session};
+use crate::accounts::sign_in::{self, Refusal};
+use crate::accounts::{guesses::Try, passkeys};
+use crate::http::Answer;
+use crate::work::Work;
+use guildhall_jsonapi::Result;
+
+/// The form.
+pub(super) fn show(visit: &Visit<'_>, session: &Session) -> Answer {
+    page(visit, session).answer(visit)
+}
+
+fn page(visit: &Visit<'_>, session: &Session) -> Page {
+    let say = &visit.say;
+    let email = Field::new("email", say.of("field-email"), "email", "username").value(&session.email).fixed();
+    let password = Field::new("password", say.of("field-password"), "password", "current-password");
+    let form = Form::new("/confirm", say.of("confirm.button")).hidden("next", visit.next());
+    let passkey = Form::new("/confirm/passkey", say.of("sign-in.passkey")).hidden("next", visit.next());
+    let section = Section::new(say.of("confirm"))
+        .text(say.of("confirm.lead"))
+        .form(form.field(email).field(password))
+        .form(passkey.style(Style::Quiet).passkey("get"))
+        .link("/reset", say.of("sign-in.forgot"));
+    Page::narrow(say.of("confirm"), section)
+}
+
+/// Tries the password.
+pub(super) async fn password(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
+    let tried = sign_in::check_password(visit.app, &visit.browser, &session.email, visit.field("password"));
+    match tried.await {
+        Ok(()) => renew(visit, session).await,
+        Err(refusal) => refused(visit, page(visit, session), refusal, "wrong-password"),
+    }
+}
+
+/// Tries the passkey.
+pub(super) async fn passkey(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
+    let tries = [Try::From(visit.browser.address)];
+    if let Err(seconds) = visit.app.guesses.take(&tries, visit.app.clock.now()) {
+        return refused(visit, page(visit, session), Refusal::Wait(seconds), "wrong-passkey");
+    }
+    let shown = serde_json::from_str(visit.field("credential"));
+    let Ok(shown) = shown else {
+        return refused(visit, page(visit, session), Refusal::Wrong, "wrong-passkey");
+    };
+    let visitor = visit.visitor_hash();
+    let whose = Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
+        passkeys::finish(work, &visitor, &shown)
+    })
+    .await?;
+    if whose.as_deref() == Some(&session.user) {
+        visit.app.guesses.give_back(&tries);
+        return renew(visit, session).await;
+    }
+    refused(visit, page(visit, session), Refusal::Wrong, "wrong-passkey")
+}
+
+async fn renew(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
+    let token = sessions::new_token(&visit.app.chance);
+    let (id, new) = (session.id.clone(), token.clone());
+    Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| sessions::renew(work, &id, &new))
+        .await?;
+    Ok(visit.sign_in(go(&visit.next()), &token))
+}
