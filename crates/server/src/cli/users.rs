@@ -2,7 +2,7 @@
 
 use super::{print, work};
 use crate::App;
-use crate::accounts::{passkeys, resets, second_factor, sessions};
+use crate::accounts;
 use crate::resources::users::{self, Application, New};
 use crate::work::Work;
 use anyhow::{Result, ensure};
@@ -118,7 +118,7 @@ pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<
             act(app, email, json, "enabled", |work, user| users::set_disabled(work, user, false)).await
         }
         Command::ResetSecondFactor { email } => {
-            act(app, email, json, "without a second factor", reset_second_factor).await
+            act(app, email, json, "without a second factor", accounts::reset_second_factor).await
         }
         Command::Delete { email } => act(app, email, json, "deleted", users::erase).await,
     }
@@ -143,14 +143,6 @@ async fn act(
     } else {
         format!("{email} is {state} now")
     })
-}
-
-fn reset_second_factor(work: &mut Work<'_, '_>, user: &Record) -> Result<(), Error> {
-    second_factor::remove(work, &user.id)?;
-    passkeys::remove_all(work, &user.id)?;
-    sessions::end_others(work, &user.id, None)?;
-    work.record_deed(user, "reset_second_factor")?;
-    resets::tell(work, &user.id, "second-factor-reset")
 }
 
 fn check_plan(app: &App, plan: &str) -> Result<()> {

@@ -283,7 +283,7 @@ pub(super) async fn act(visit: &Visit<'_>, session: &Session, slug: &str, deed: 
     match deed {
         "invite" => invite(visit, session, slug, &place).await,
         "resend" => {
-            ask(visit, session, "POST", &format!("memberships/{id}/resend"), &json!({})).await?;
+            ask(visit, session, "POST", &format!("memberships/{id}/resend"), &json!({ "data": {} })).await?;
             done("resent")
         }
         "revoke" | "remove" | "leave" => {

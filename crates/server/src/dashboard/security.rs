@@ -3,9 +3,8 @@
 use super::page::{Field, Form, Item, Page, Section, Style};
 use super::visit::{Visit, go};
 use crate::accounts::sessions::{self, Session};
-use crate::accounts::{passkeys, passwords, resets, second_factor};
+use crate::accounts::{note, passkeys, passwords, second_factor};
 use crate::http::Answer;
-use crate::resources::users;
 use crate::work::Work;
 use guildhall_jsonapi::{Problem, Result};
 use qrcode::QrCode;
@@ -247,13 +246,6 @@ async fn run<T: Send + 'static>(
     let done = Work::run_as(visit.app, &session.user, &visit.asked.id, unit).await?;
     visit.app.letters.notify_one();
     Ok(done)
-}
-
-/// Notes a change in the history and tells its user by mail.
-fn note(work: &mut Work<'_, '_>, user: &str, deed: &str, what: &str) -> Result<()> {
-    let record = users::by_id(work, user)?.ok_or_else(Problem::not_found)?;
-    work.record_deed(&record, deed)?;
-    resets::tell(work, user, what)
 }
 
 async fn password(visit: &Visit<'_>, session: &Session) -> Result<Answer> {

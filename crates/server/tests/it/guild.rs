@@ -115,6 +115,23 @@ impl Guild {
         person
     }
 
+    /// A user with a new token: those of before have ended.
+    pub(crate) async fn with_new_token(&self, email: &'static str) -> Person<'_> {
+        let made = self
+            .operate(move |work| {
+                let user = users::by_email(work, email)?.unwrap();
+                users::rotate_secret(work, &user)
+            })
+            .await
+            .unwrap();
+        let credentials = json!({
+            "grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret,
+        });
+        let granted = self.nobody().post("/oauth/token", credentials).await.json();
+        let token = granted["access_token"].as_str().map(str::to_owned);
+        Person { id: made.user, email: email.to_owned(), token, ..self.nobody() }
+    }
+
     /// Somebody without a token.
     pub(crate) fn nobody(&self) -> Person<'_> {
         Person { guild: self, id: String::new(), email: String::new(), token: None, address: address(1) }
@@ -123,6 +140,15 @@ impl Guild {
     /// Somebody with this token.
     pub(crate) fn bearer(&self, token: &str) -> Person<'_> {
         Person { token: Some(token.to_owned()), ..self.nobody() }
+    }
+
+    /// Answers a request from an address.
+    pub(crate) async fn answer(&self, mut request: Request<Body>, address: IpAddr) -> Reply {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 4711))));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
     /// Does something as the operator.
@@ -254,15 +280,11 @@ impl<'g> Person<'g> {
     }
 
     /// Sends a request as it is.
-    pub(crate) async fn ask(&self, mut request: Request<Body>) -> Reply {
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((self.address, 4711))));
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Reply {
         let host = request.headers().get("host").and_then(|host| host.to_str().ok());
         let is_page = host.is_some_and(|host| host.starts_with("dashboard."));
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-        let response = self.guild.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes().to_vec();
-        let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, body };
+        let reply = self.guild.answer(request, self.address).await;
         if !is_page {
             contract::check(&method, &path, &reply);
         }

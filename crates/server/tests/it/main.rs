@@ -6,8 +6,15 @@
 
 mod access;
 mod binary;
+mod browser;
 mod catalog;
 mod contract;
 mod filters;
 mod guild;
+mod invitation_states;
+mod letters;
+mod locales;
+mod migrations;
+mod pages;
+mod prevented;
 mod routes;

@@ -1,0 +1,11 @@
+//! One file for each page, one test for each rule.
+
+mod account;
+mod api_access;
+mod frame;
+mod invitations;
+mod organizations;
+mod reset;
+mod security;
+mod sign_in;
+mod sign_up;

@@ -1,0 +1,93 @@
+use crate::browser::PASSWORD;
+use crate::guild::{Guild, HOUR};
+
+const NEW: &str = "velvet-anchor-thistle";
+
+#[tokio::test]
+async fn a_letter_lets_them_choose_a_new_password_and_ends_every_session() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    let browser = guild.browser();
+    browser.open("/reset").await;
+    let page = browser.send("/reset", &[("email", "ADA@example.com")]).await;
+    assert_eq!(page.heading(), "Look into your mail");
+    let link = guild.link_for("ADA@example.com").await;
+    assert_eq!(browser.open(&link).await.fields(), ["password"]);
+    let page = browser.send(&link, &[("password", NEW)]).await;
+    assert_eq!(page.path, "/sign-in?said=password-changed");
+    assert_eq!(ada.open("/").await.path, "/sign-in");
+    assert_eq!(browser.signs_in("ada").await.status, 422);
+    let page = browser.send("/sign-in", &[("email", "ada@example.com"), ("password", NEW)]).await;
+    assert_eq!(page.path, "/");
+    assert!(guild.letter_to("ada@example.com").await.contains("The password of your account was changed."));
+}
+
+#[tokio::test]
+async fn the_link_works_once_for_an_hour_and_only_the_latest_does() {
+    let guild = Guild::new().await;
+    guild.signed_up("ada").await;
+    let browser = guild.browser();
+    let ask = async || {
+        browser.open("/reset").await;
+        guild.pass(1);
+        browser.send("/reset", &[("email", "ada@example.com")]).await;
+        guild.link_for("ada@example.com").await
+    };
+    let first = ask().await;
+    let second = ask().await;
+    let dead = browser.open(&first).await;
+    assert_eq!((dead.status, dead.heading().as_str()), (404, "This link no longer works"));
+    assert!(dead.says("Send a new link"));
+    assert_eq!(browser.ask("HEAD", &second, &[]).await.status, 200);
+    guild.pass(HOUR);
+    assert_eq!(browser.open(&second).await.status, 404);
+    let third = ask().await;
+    assert_eq!(browser.send(&third, &[("password", NEW)]).await.path, "/sign-in?said=password-changed");
+    assert_eq!(browser.open(&third).await.status, 404);
+    browser.open("/sign-in").await;
+    assert_eq!(browser.send(&third, &[("password", PASSWORD)]).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_weak_password_is_refused_and_the_link_is_not_used_up() {
+    let guild = Guild::new().await;
+    guild.signed_up("ada").await;
+    let browser = guild.browser();
+    browser.open("/reset").await;
+    browser.send("/reset", &[("email", "ada@example.com")]).await;
+    let link = guild.link_for("ada@example.com").await;
+    browser.open(&link).await;
+    let page = browser.send(&link, &[("password", "Example2026")]).await;
+    assert_eq!(page.status, 422);
+    assert!(page.says("This is easy to guess."));
+    assert_eq!(browser.send(&link, &[("password", NEW)]).await.path, "/sign-in?said=password-changed");
+}
+
+#[tokio::test]
+async fn it_gives_somebody_the_operator_made_their_first_password() {
+    let guild = Guild::new().await;
+    guild.user("ada").await;
+    let browser = guild.browser();
+    browser.open("/reset").await;
+    browser.send("/reset", &[("email", "ada@example.com")]).await;
+    let link = guild.link_for("ada@example.com").await;
+    browser.open(&link).await;
+    browser.send(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(browser.signs_in("ada").await.path, "/");
+}
+
+#[tokio::test]
+async fn the_second_factor_stays() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    super::sign_in::sets_up_codes(&ada).await;
+    let browser = guild.browser();
+    browser.open("/reset").await;
+    guild.pass(1);
+    browser.send("/reset", &[("email", "ada@example.com")]).await;
+    let link = guild.link_for("ada@example.com").await;
+    browser.open(&link).await;
+    browser.send(&link, &[("password", NEW)]).await;
+    let page = browser.send("/sign-in", &[("email", "ada@example.com"), ("password", NEW)]).await;
+    assert_eq!(page.path, "/sign-in/code");
+}
