@@ -95,14 +95,18 @@ create index sign_ups_visitor on sign_ups (visitor_hash, created_at);
 create index sign_ups_address on sign_ups (email_key);
 create index sign_ups_end on sign_ups (expires_at);
 
--- Links that were mailed to a user: to reset the password, to prove a new address, to take that back.
+-- Links that were mailed to a user: to reset the password, to prove a new address, to take that back. One of
+-- a purpose for a subject. One for an address nobody has belongs to no user, and is as much work to make.
 create table proofs (
-    token_hash text primary key,
     purpose text not null,
-    user_id text not null references users (id) on delete cascade,
+    subject text not null,
+    token_hash text not null,
+    user_id text references users (id) on delete cascade,
     email text not null,
     created_at bigint not null,
-    expires_at bigint not null
+    expires_at bigint not null,
+    primary key (purpose, subject),
+    constraint proofs_token unique (token_hash)
 );
 create index proofs_user on proofs (user_id, purpose);
 create index proofs_end on proofs (expires_at);

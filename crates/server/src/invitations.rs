@@ -142,7 +142,7 @@ fn send(
     let language = own.or(inviters).unwrap_or_default();
     let letter =
         Letter { membership: Some(membership.to_owned()), brand, ..Letter::to(email, &language, message) };
-    queue(work, &letter, true)
+    queue(work, &letter)
 }
 
 /// Ends the open link of a membership, if it has one.

@@ -150,15 +150,8 @@ pub async fn sweep(app: &App) -> Result<(), guildhall_store::Error> {
                 sql.push(table).push(" where expires_at < ").bind(now);
                 tx.execute(&sql)?;
             }
-            // Those that were never meant to leave have no moment at all: see `outbox::queue`.
-            tx.execute(&Sql::new(
-                "delete from letters where created_at < ? and due_at is null
-                 and (sent_at is not null or refused_at is not null)",
-                [(now - LETTER_LIFE).into()],
-            ))?;
-            tx.execute(&Sql::text(
-                "delete from letters where due_at is null and sent_at is null and refused_at is null",
-            ))?;
+            let settled = "delete from letters where created_at < ? and due_at is null";
+            tx.execute(&Sql::new(settled, [(now - LETTER_LIFE).into()]))?;
             let ended =
                 "delete from invitation_links where created_at < ? and (ended_at is not null or not exists
                          (select 1 from memberships m where m.id = invitation_links.membership_id))";

@@ -33,7 +33,7 @@ pub fn want(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<()> {
     let few = tallies::count(work, &[(format!("new address {key}"), LETTERS_AN_HOUR)], HOUR)?.is_none();
     let link = format!("{}/account/address/{token}", work.app.config.dashboard());
     let letter = Letter::to(email, user.text("language"), Message::NewAddress { link });
-    queue(work, &letter, few && !other)
+    queue(work, &Letter { meant: few && !other, ..letter })
 }
 
 /// Tells of an address that was changed through the API: the new one is to be proved, the old one can take
@@ -52,7 +52,7 @@ fn tell_old(work: &mut Work<'_, '_>, before: &Record, address: &str) -> Result<(
     let token = proofs::issue(work, Purpose::TakeBack, Some(&before.id), old)?;
     let link = format!("{}/address/{token}", work.app.config.dashboard());
     let message = Message::AddressChanged { address: address.to_owned(), link };
-    queue(work, &Letter::to(old, before.text("language"), message), true)
+    queue(work, &Letter::to(old, before.text("language"), message))
 }
 
 /// Proves an address with the link of its letter, in a session of whoever wanted it: whoever reads the letter

@@ -46,24 +46,30 @@ pub struct Proof {
     pub email: String,
 }
 
-/// Makes a link for an address of a user, or for nobody, which is as much work. An earlier one of the same
-/// purpose ends, except that of an address which may be taken back: whoever moves an account twice must not
-/// end it. Answers its token.
+/// Makes a link for an address of a user, or of nobody, which is as much work. An earlier one ends: of the
+/// same address, for a reset; of the same user, for a new address; none, for one that may be taken back, since
+/// whoever moves an account twice must not end it. Answers its token.
 pub fn issue(work: &mut Work<'_, '_>, purpose: Purpose, user: Option<&str>, email: &str) -> Result<String> {
     let token = work.app.chance.secret();
-    if purpose != Purpose::TakeBack {
-        end(work, purpose, user.unwrap_or_default())?;
-    }
+    let user_key = user.unwrap_or_default();
+    let subject = match purpose {
+        Purpose::Reset => email.to_lowercase(),
+        Purpose::NewAddress => user_key.to_owned(),
+        Purpose::TakeBack => format!("{user_key} {}", email.to_lowercase()),
+    };
     work.tx.execute(&Sql::new(
-        "insert into proofs (token_hash, purpose, user_id, email, created_at, expires_at)
-         select ?, ?, id, ?, ?, ? from users where id = ?",
+        "insert into proofs (purpose, subject, token_hash, user_id, email, created_at, expires_at)
+         values (?, ?, ?, ?, ?, ?, ?)
+         on conflict (purpose, subject) do update set token_hash = excluded.token_hash, user_id = excluded.user_id,
+         email = excluded.email, created_at = excluded.created_at, expires_at = excluded.expires_at",
         [
-            hash_of(purpose, &token).into(),
             purpose.name().into(),
+            subject.into(),
+            hash_of(purpose, &token).into(),
+            user.into(),
             email.into(),
             work.now.into(),
             (work.now + purpose.hours() * HOUR).into(),
-            user.unwrap_or_default().into(),
         ],
     ))?;
     Ok(token)

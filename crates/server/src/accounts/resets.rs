@@ -11,6 +11,7 @@ use crate::mail::{Letter, Message, queue};
 use crate::resources::users;
 use crate::work::{Author, Work};
 use guildhall_jsonapi::Result;
+use guildhall_store::Sql;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -24,14 +25,16 @@ pub async fn ask(app: &Arc<App>, attempt: &Attempt, email: &str, language: &str)
     app.guesses.take(&[Try::Letter(attempt.browser.address)], app.clock.now()).map_err(Refusal::Wait)?;
     let (email, language) = (email.trim().to_owned(), language.to_owned());
     Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
-        let found = users::proved(work, &email)?.filter(|user| user.column("disabled_at").is_null());
-        let token = proofs::issue(work, Purpose::Reset, found.as_ref().map(|user| user.id.as_str()), &email)?;
-        let name = format!("reset {}", email.to_lowercase());
-        let few = tallies::count(work, &[(name, LETTERS_AN_HOUR)], HOUR)?.is_none();
+        let key = email.to_lowercase();
+        let sql = "select id, language from enabled_users where email_key = ? and email_proved";
+        let rows = work.tx.rows(&Sql::new(sql, [key.as_str().into()]))?;
+        let user = rows.first().map(|row| row.text(0));
+        let token = proofs::issue(work, Purpose::Reset, user, &email)?;
+        let few = tallies::count(work, &[(format!("reset {key}"), LETTERS_AN_HOUR)], HOUR)?.is_none();
         let link = format!("{}/reset/{token}", work.app.config.dashboard());
-        let own = found.as_ref().and_then(|user| user.column("language").as_str());
+        let own = rows.first().and_then(|row| row.maybe_text(1));
         let letter = Letter::to(&email, own.unwrap_or(&language), Message::Reset { link });
-        queue(work, &letter, few && found.is_some())
+        queue(work, &Letter { meant: few && user.is_some(), ..letter })
     })
     .await?;
     app.letters.notify_one();
@@ -77,5 +80,5 @@ pub fn tell(work: &mut Work<'_, '_>, user: &str, what: &str) -> Result<()> {
     let Some(user) = users::by_id(work, user)? else { return Ok(()) };
     let link = format!("{}/account/security", work.app.config.dashboard());
     let message = Message::Changed { what: what.to_owned(), link };
-    queue(work, &Letter::to(user.text("email"), user.text("language"), message), true)
+    queue(work, &Letter::to(user.text("email"), user.text("language"), message))
 }

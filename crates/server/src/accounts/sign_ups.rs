@@ -129,7 +129,7 @@ pub async fn ask(app: &Arc<App>, attempt: &Attempt, asked: Asked) -> Result<(), 
         };
         let few = tallies::count(work, &[(format!("sign-up {key}"), LETTERS_AN_HOUR)], HOUR)?.is_none();
         let letter = Letter::to(&asked.email, &asked.language, message);
-        queue(work, &letter, few)
+        queue(work, &Letter { meant: few, ..letter })
     })
     .await?;
     app.letters.notify_one();

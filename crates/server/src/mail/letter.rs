@@ -17,6 +17,8 @@ pub struct Letter {
     pub brand: Brand,
     /// What it says.
     pub message: Message,
+    /// Whether it is to leave. One that is not is as much work to queue, and is thrown away by the worker.
+    pub meant: bool,
 }
 
 /// What a letter says.
@@ -108,6 +110,7 @@ impl Letter {
             membership: None,
             brand: Brand::default(),
             message,
+            meant: true,
         }
     }
 

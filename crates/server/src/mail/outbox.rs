@@ -13,9 +13,8 @@ const PATIENCE: i64 = 3 * 24 * 60 * MINUTE;
 /// The longest pause between two tries.
 const LONGEST_PAUSE: i64 = 4 * 60 * MINUTE;
 
-/// Queues a letter: it leaves if and only if the transaction is committed. One that is not `meant` is as much
-/// work and never leaves.
-pub fn queue(work: &mut Work<'_, '_>, letter: &Letter, meant: bool) -> Result<()> {
+/// Queues a letter: it leaves if and only if the transaction is committed.
+pub fn queue(work: &mut Work<'_, '_>, letter: &Letter) -> Result<()> {
     let broken = |error: String| Error::Other(error);
     let text = serde_json::to_string(letter).map_err(|error| broken(error.to_string()))?;
     let sealed = work.app.vault.seal(&text).map_err(|error| broken(error.to_string()))?;
@@ -26,7 +25,7 @@ pub fn queue(work: &mut Work<'_, '_>, letter: &Letter, meant: bool) -> Result<()
             letter.to.as_str().into(),
             sealed.into(),
             work.now.into(),
-            meant.then_some(work.now).into(),
+            work.now.into(),
             letter.membership.as_deref().into(),
         ],
     ))?;
@@ -55,6 +54,8 @@ pub enum Fate {
     Later(String),
     /// It is not to be tried again.
     Refused(String),
+    /// It was never meant to leave.
+    Dropped,
 }
 
 /// Takes some letters that are due, for one lane.
@@ -108,6 +109,7 @@ pub fn settle(tx: &mut Tx<'_>, due: &Due, fate: &Fate, now: i64) -> Result<(), E
              attempts = attempts + 1 where id = ?",
             [now.into(), id.into()],
         ),
+        Fate::Dropped => Sql::new("delete from letters where id = ?", [id.into()]),
         Fate::Later(failure) if now - due.created_at < PATIENCE => Sql::new(
             "update letters set due_at = ?, leased_until = null, failure = ?, attempts = attempts + 1 where id = ?",
             [(now + pause(due.attempts)).into(), failure.as_str().into(), id.into()],

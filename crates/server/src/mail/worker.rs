@@ -109,6 +109,7 @@ pub async fn send_some(app: &Arc<App>, transport: &Transport) -> Result<Done> {
             }
         };
         match &fate {
+            Fate::Dropped => {}
             Fate::Sent => tracing::debug!(letter = letter.id, "sent"),
             Fate::Later(failure) => tracing::warn!(letter = letter.id, "to be tried again: {failure}"),
             Fate::Refused(failure) => tracing::warn!(letter = letter.id, "refused: {failure}"),
@@ -124,10 +125,11 @@ async fn attempt(app: &App, transport: &Transport, due: &Due) -> Attempt {
     let composed = || -> Result<_> {
         let text = app.vault.open(&due.sealed).context("it was sealed with another key")?;
         let letter: Letter = serde_json::from_str(&text)?;
-        compose(&app.config, &due.into(), &letter)
+        Ok(if letter.meant { Some(compose(&app.config, &due.into(), &letter)?) } else { None })
     };
     match composed() {
-        Ok(message) => transport.send(&format!("{}-{}.eml", due.created_at, due.id), message).await,
+        Ok(None) => Attempt::Letter(Fate::Dropped),
+        Ok(Some(message)) => transport.send(&format!("{}-{}.eml", due.created_at, due.id), message).await,
         Err(error) => Attempt::Letter(Fate::Refused(format!("{error:#}"))),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every answer they get is checked against the API description before they see it.
 
+use crate::browser::PASSWORD;
 use crate::contract;
 use axum::Router;
 use axum::body::Body;
@@ -23,8 +24,8 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value as Json, json};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
@@ -42,12 +43,46 @@ pub(crate) const FORBIDDEN: &str =
 pub(crate) const MISSING: &str =
     "404 RECORD_NOT_FOUND: The requested resource was not found. Please double-check the resource id.";
 
+/// What all installations of a test run have logged.
+static LOG: Log = Log(Mutex::new(Vec::new()));
+
+/// Where log lines go in tests.
+struct Log(Mutex<Vec<u8>>);
+
+impl std::io::Write for &Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Guild {
+    /// No line that was logged meanwhile may hold a secret: none that is made has fewer than forty characters,
+    /// and no test knows but one password.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let lines = self.log();
+        let is_secret = |word: &str| word.len() >= 40 || word.contains(PASSWORD) || word.contains("argon2id");
+        let kept = |one: char| one.is_ascii_alphanumeric() || "-_$".contains(one);
+        let found = lines.lines().find(|line| line.split(|one| !kept(one)).any(is_secret));
+        assert_eq!(found, None, "a secret is in the log");
+    }
+}
+
 /// An installation with a clock that stands still and ids that count.
 pub(crate) struct Guild {
     pub(crate) app: Arc<App>,
-    pub(crate) folder: TempDir,
+    pub(crate) folder: Arc<TempDir>,
     router: Router,
     now: Arc<AtomicI64>,
+    /// Where its lines in the log begin.
+    logged: usize,
 }
 
 /// A signing key takes a while to make, so all installations of a test run share one.
@@ -60,8 +95,12 @@ impl Guild {
 
     /// With settings of one's own.
     pub(crate) async fn with(settle: impl FnOnce(&mut Config)) -> Self {
+        let log = tracing_subscriber::fmt().with_ansi(false).with_env_filter("guildhall=trace,info");
+        // The first test of a run sets it up for all of them.
+        log.with_writer(|| &LOG).try_init().ok();
+        let logged = LOG.0.lock().unwrap().len();
         let (kid, sealed) = KEY.get_or_init(make_key).await.clone();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let options = throw_away(folder.path());
         let db = options.open(guildhall::schema::MIGRATIONS).unwrap();
         db.write(move |tx| {
@@ -76,7 +115,23 @@ impl Guild {
         let ticking = now.clone();
         let clock = Clock::new(move || ticking.load(Ordering::Relaxed));
         let app = App::with(config, options, vault(), clock, Chance::counting()).await.unwrap();
-        Self { router: guildhall::http::router(app.clone()), app, folder, now }
+        Self { router: guildhall::http::router(app.clone()), app, folder, now, logged }
+    }
+
+    /// The same installation in a process that knows nothing but what is on disk.
+    pub(crate) async fn restarted(&self) -> Self {
+        let config = self.app.config.clone();
+        let options = throw_away(self.folder.path());
+        let app =
+            App::with(config, options, vault(), self.app.clock.clone(), Chance::system()).await.unwrap();
+        let router = guildhall::http::router(app.clone());
+        let (folder, now) = (self.folder.clone(), self.now.clone());
+        Self { router, app, folder, now, logged: self.logged }
+    }
+
+    /// What was logged since it was made, by whichever installation.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&LOG.0.lock().unwrap()[self.logged..]).into_owned()
     }
 
     /// Lets time pass.

@@ -9,3 +9,5 @@ mod reset;
 mod security;
 mod sign_in;
 mod sign_up;
+
+pub(crate) use sign_in::{sets_up_codes, shown};
