@@ -1,13 +1,20 @@
 -- How people sign in, what they prove by mail, and how invitations live on after their membership.
 
 alter table users add column language text;
+-- The address they sign in with: the last one that was proved. Until another one is, `email` may only claim it.
+alter table users add column proved_email text;
+alter table users add column proved_email_key text;
+update users set proved_email = email, proved_email_key = email_key;
+create unique index users_proved_email on users (proved_email_key);
 alter table organizations add column ask_existing_users boolean not null default false;
 -- Whether an existing account was asked: then only its own yes activates the membership.
 alter table memberships add column asked boolean not null default false;
 
 -- The one gate: whoever is looked up to let them in is looked up here.
 create view enabled_users as
-select id, email, email_key, email_proved, first_name, last_name, time_zone, language, plan, otp_required_for_login
+select
+    id, email, email_key, email_proved, proved_email, proved_email_key, first_name, last_name, time_zone, language, plan,
+    otp_required_for_login
 from users
 where disabled_at is null;
 
@@ -61,17 +68,23 @@ create table sessions (
 create index sessions_user on sessions (user_id, created_at, id);
 create index sessions_end on sessions (expires_at);
 
--- What one browser is in the middle of: its second factor, or a passkey. One of a purpose at a time.
-create table ceremonies (
-    visitor_hash text not null,
-    purpose text not null,
-    user_id text references users (id) on delete cascade,
+-- Browsers in which somebody has shown a password and owes a code.
+create table owed_codes (
+    visitor_hash text primary key,
+    user_id text not null references users (id) on delete cascade,
     sealed text not null,
     attempts bigint not null default 0,
-    expires_at bigint not null,
-    primary key (visitor_hash, purpose)
+    expires_at bigint not null
 );
-create index ceremonies_end on ceremonies (expires_at);
+create index owed_codes_user on owed_codes (user_id);
+create index owed_codes_end on owed_codes (expires_at);
+
+-- Questions to passkeys that were answered: none is answered twice.
+create table spent_challenges (
+    challenge_hash text primary key,
+    expires_at bigint not null
+);
+create index spent_challenges_end on spent_challenges (expires_at);
 
 -- Accounts that somebody asked for; they become users once the address is proved.
 create table sign_ups (

@@ -40,8 +40,13 @@ const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).re
 const options = async (form, kind) => {
   const body = new URLSearchParams({ csrf: form.elements.csrf.value, kind })
   const answer = await fetch('/passkey/options', { method: 'POST', body })
+  if (answer.status === 403 && kind === 'create') {
+    // It is a while ago that they showed who they are.
+    location.assign(`/confirm?next=${encodeURIComponent(location.pathname)}`)
+  }
   if (!answer.ok) throw new Error(`options: ${answer.status}`)
-  const { publicKey } = await answer.json()
+  const { publicKey, question } = await answer.json()
+  form.elements.question.value = question
   publicKey.challenge = bytes(publicKey.challenge)
   if (publicKey.user) publicKey.user.id = bytes(publicKey.user.id)
   for (const list of [publicKey.excludeCredentials, publicKey.allowCredentials]) {
@@ -78,6 +83,16 @@ const run = async (form, mediation) => {
   form.elements.credential.value = written(credential)
   form.submit()
 }
+
+// A form is sent once, however often its button is pressed.
+for (const form of document.querySelectorAll('form:not([data-passkey])')) {
+  form.addEventListener('submit', (event) => {
+    if (form.dataset.sent) event.preventDefault()
+    form.dataset.sent = 'yes'
+  })
+}
+// A page that comes back from history can be sent again.
+addEventListener('pageshow', () => { for (const form of document.forms) delete form.dataset.sent })
 
 if (window.PublicKeyCredential) {
   for (const form of document.querySelectorAll('form[data-passkey]')) {

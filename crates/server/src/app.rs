@@ -92,7 +92,7 @@ impl App {
             verified: Verified::new(),
             guesses: Guesses::default(),
             hasher: Hasher::new(config.hashers)?,
-            webauthn: passkeys::relying_party(&config.dashboard())?,
+            webauthn: passkeys::relying_party(&config.dashboards())?,
             requests: AtomicU64::new(u64::from_le_bytes(chance.bytes())),
             letters: Notify::new(),
             config,

@@ -164,6 +164,8 @@ pub struct Limits {
     pub writes_in_ten_seconds: u32,
     /// Requests for a token.
     pub tokens_a_minute: u32,
+    /// Requests for pages and what belongs to them.
+    pub pages_a_minute: u32,
     /// Invitations one person may send, over all organizations.
     pub invitations_a_day_of_an_inviter: u32,
     /// Invitations one organization may send, over all its admins.
@@ -180,6 +182,7 @@ impl Default for Limits {
             writes_a_minute: 200,
             writes_in_ten_seconds: 50,
             tokens_a_minute: 30,
+            pages_a_minute: 600,
             invitations_a_day_of_an_inviter: 1000,
             invitations_a_day_of_an_organization: 2000,
             invitations_a_day_to_an_address: 20,
@@ -429,6 +432,13 @@ impl Config {
             return format!("http://dashboard.{host}:{}", self.listen.port());
         }
         self.url("dashboard")
+    }
+
+    /// Everywhere the pages are: whoever tries it out may take HTTPS as well.
+    pub fn dashboards(&self) -> Vec<String> {
+        let mut all = vec![self.dashboard(), self.url("dashboard")];
+        all.dedup();
+        all
     }
 
     /// How letters leave.

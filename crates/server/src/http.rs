@@ -21,7 +21,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -200,10 +200,17 @@ async fn arrive(body: Body) -> Result<Bytes, Problem> {
 
 /// Counts the request and, unless there were too many, lets its body arrive and answers it.
 async fn limited(app: &Arc<App>, origin: &Origin, mut asked: Asked, body: Body) -> Answer {
-    let verdict = count(app, origin.address, &asked);
+    let verdict = count(app, origin, &asked);
+    let at_dashboard = origin.host == Host::Dashboard;
     let at_auth = asked.uri.path().starts_with("/oauth/");
     let answer = if let Some(seconds) = verdict.and_then(|verdict| verdict.retry_after) {
-        let answer = if at_auth { oauth::too_many() } else { api::refuse(&[too_many()]) };
+        let answer = if at_dashboard {
+            dashboard::refuse(app, origin.address, &asked, 429).await
+        } else if at_auth {
+            oauth::too_many()
+        } else {
+            api::refuse(&[too_many()])
+        };
         answer.header(RETRY_AFTER, &seconds.to_string())
     } else {
         match arrive(body).await {
@@ -211,11 +218,14 @@ async fn limited(app: &Arc<App>, origin: &Origin, mut asked: Asked, body: Body) 
                 asked.body = body;
                 answer(app, origin, &asked).await
             }
+            Err(problem) if at_dashboard => {
+                dashboard::refuse(app, origin.address, &asked, problem.status).await
+            }
             Err(problem) if at_auth => oauth::unreadable(problem.status, &problem.detail),
             Err(problem) => api::refuse(&[problem]),
         }
     };
-    let Some(verdict) = verdict else { return answer };
+    let Some(verdict) = verdict.filter(|_| !at_dashboard) else { return answer };
     answer
         .header(HeaderName::from_static("x-ratelimit-limit"), &verdict.limit.to_string())
         .header(HeaderName::from_static("x-ratelimit-interval"), "60")
@@ -223,9 +233,12 @@ async fn limited(app: &Arc<App>, origin: &Origin, mut asked: Asked, body: Body) 
 }
 
 /// Counts a request of a limited kind. A browser's question whether it may ask is none.
-fn count(app: &App, address: IpAddr, asked: &Asked) -> Option<Verdict> {
+fn count(app: &App, origin: &Origin, asked: &Asked) -> Option<Verdict> {
     let limiter = app.limiter.as_ref().filter(|_| asked.method != Method::OPTIONS)?;
     let path = asked.uri.path();
+    if origin.host == Host::Dashboard {
+        return Some(limiter.ask(origin.address, Class::Page, None, app.clock.now()));
+    }
     let reads = matches!(asked.method, Method::GET | Method::HEAD);
     let (class, endpoint) = match path.strip_prefix("/api/") {
         Some(path) => {
@@ -235,7 +248,7 @@ fn count(app: &App, address: IpAddr, asked: &Asked) -> Option<Verdict> {
         None if path.strip_suffix('/').unwrap_or(path) == "/oauth/token" => (Class::Token, None),
         None => return None,
     };
-    Some(limiter.ask(address, class, endpoint, app.clock.now()))
+    Some(limiter.ask(origin.address, class, endpoint, app.clock.now()))
 }
 
 fn too_many() -> Problem {

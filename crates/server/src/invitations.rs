@@ -103,7 +103,7 @@ fn issue_from(
         "insert into invitation_links (token_hash, membership_id, organization_id, email, inviter, created_at, expires_at)
          values (?, ?, ?, ?, ?, ?, ?)",
         [
-            hash_of(&token).into(),
+            hash(&token).into(),
             membership.into(),
             organization.into(),
             email.into(),
@@ -156,10 +156,6 @@ pub fn end(work: &mut Work<'_, '_>, membership: &str, ending: State) -> Result<(
 
 /// The invitation behind a link, as it stands.
 pub fn find(work: &mut Work<'_, '_>, token: &str) -> Result<Option<Invitation>> {
-    find_by_hash(work, &hash_of(token))
-}
-
-fn find_by_hash(work: &mut Work<'_, '_>, token_hash: &str) -> Result<Option<Invitation>> {
     let rows = work.tx.rows(&Sql::new(
         "select i.ending, i.expires_at, i.membership_id, i.organization_id, o.name, o.primary_color, r.name, i.email,
          i.inviter, u.id, u.language, m.status
@@ -167,9 +163,9 @@ fn find_by_hash(work: &mut Work<'_, '_>, token_hash: &str) -> Result<Option<Invi
          left join organizations o on o.id = i.organization_id
          left join memberships m on m.id = i.membership_id
          left join roles r on r.id = m.role_id
-         left join users u on u.email_key = m.user_email_key
+         left join users u on u.proved_email_key = m.user_email_key
          where i.token_hash = ?",
-        [token_hash.into()],
+        [hash(token).into()],
     ))?;
     Ok(rows.first().map(|row| {
         let state = State::of(row.maybe_text(0), row.int(1) <= work.now);
@@ -195,21 +191,14 @@ fn find_by_hash(work: &mut Work<'_, '_>, token_hash: &str) -> Result<Option<Invi
     }))
 }
 
-/// Accepts for somebody who has an account with the invited address. The link proves the address. Answers
-/// whether they are a member by it.
+/// Accepts for somebody who has an account with the invited address. Answers whether they are a member by it.
 pub fn accept(work: &mut Work<'_, '_>, token: &str, user: &str) -> Result<bool> {
-    accept_as(work, &hash_of(token), user)
-}
-
-/// The same by the hash of the link's token, as it is kept while somebody signs in.
-pub fn accept_as(work: &mut Work<'_, '_>, token_hash: &str, user: &str) -> Result<bool> {
-    let Some(invitation) = find_by_hash(work, token_hash)? else { return Ok(false) };
+    let Some(invitation) = find(work, token)? else { return Ok(false) };
     let Some(user) = users::by_id(work, user)? else { return Ok(false) };
-    let addressed = user.column("email_key").as_str() == Some(&invitation.email.to_lowercase());
+    let addressed = user.text("proved_email_key") == invitation.email.to_lowercase();
     if invitation.state != State::Open || !addressed {
         return Ok(false);
     }
-    users::prove_address(work, &user)?;
     memberships::accept(work, &invitation.membership, &user.id)?;
     Ok(true)
 }
@@ -342,9 +331,4 @@ fn inviter(work: &mut Work<'_, '_>) -> Result<(String, Option<String>)> {
         |user: &Record| format!("{} {}", user.text("first_name"), user.text("last_name")).trim().to_owned();
     let language = |user: &Record| user.column("language").as_str().map(str::to_owned);
     Ok((user.as_ref().map(full).unwrap_or_default(), user.as_ref().and_then(language)))
-}
-
-/// What a link is found by.
-pub fn hash_of(token: &str) -> String {
-    hash(token)
 }

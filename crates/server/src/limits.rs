@@ -17,6 +17,8 @@ pub enum Class {
     Write,
     /// A request for a token.
     Token,
+    /// A request for a page.
+    Page,
 }
 
 impl Class {
@@ -26,6 +28,7 @@ impl Class {
             Self::Read => limits.reads_a_minute,
             Self::Write => limits.writes_a_minute,
             Self::Token => limits.tokens_a_minute,
+            Self::Page => limits.pages_a_minute,
         }
     }
 
@@ -34,7 +37,7 @@ impl Class {
         match self {
             Self::Read => Some(limits.reads_in_ten_seconds),
             Self::Write => Some(limits.writes_in_ten_seconds),
-            Self::Token => None,
+            Self::Token | Self::Page => None,
         }
     }
 }

@@ -13,7 +13,8 @@ use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// How long requests that were accepted may take to end once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -71,11 +72,7 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
         servers.spawn(secure.serve(service));
     }
     listening();
-    let mut chores = JoinSet::new();
-    if app.config.worker == Switch::On {
-        chores.spawn(worker::work(app.clone()));
-        chores.spawn(sweep_all(app.clone()));
-    }
+    let chores = (app.config.worker == Switch::On).then(|| Chores::begin(app.clone()));
     tracing::info!(listen = %app.config.listen, tls_listen = ?app.config.tls_listen, domain = app.config.domain, "serving");
     tokio::select! {
         () = stop => {}
@@ -86,7 +83,9 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     while let Some(ended) = servers.join_next().await {
         ended??;
     }
-    chores.shutdown().await;
+    if let Some(chores) = chores {
+        chores.end().await;
+    }
     Ok(())
 }
 
@@ -121,12 +120,34 @@ pub async fn stop_signal() {
 
 /// Sends letters and clears up until `stop` ends.
 pub async fn work(app: Arc<App>, stop: impl Future<Output = ()>) {
-    let mut chores = JoinSet::new();
-    chores.spawn(worker::work(app.clone()));
-    chores.spawn(sweep_all(app));
+    let chores = Chores::begin(app);
     tracing::info!("working");
     stop.await;
-    chores.shutdown().await;
+    chores.end().await;
+}
+
+/// What is done beside answering.
+struct Chores {
+    stop: watch::Sender<bool>,
+    letters: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
+}
+
+impl Chores {
+    fn begin(app: Arc<App>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let letters = tokio::spawn(worker::work(app.clone(), stopped));
+        Self { stop, letters, sweeping: tokio::spawn(sweep_all(app)) }
+    }
+
+    /// Lets the letter that is on its way arrive, or it would be sent again.
+    async fn end(self) {
+        self.stop.send_replace(true);
+        self.sweeping.abort();
+        if tokio::time::timeout(GRACE, self.letters).await.is_err() {
+            tracing::warn!("a letter was on its way; it may be sent again");
+        }
+    }
 }
 
 async fn sweep_all(app: Arc<App>) {
@@ -145,7 +166,7 @@ pub async fn sweep(app: &App) -> Result<(), guildhall_store::Error> {
     app.db
         .write(move |tx| {
             tx.execute(&Sql::new("delete from revoked_tokens where expires_at < ?", [now.into()]))?;
-            for table in ["sessions", "ceremonies", "sign_ups", "proofs"] {
+            for table in ["sessions", "owed_codes", "spent_challenges", "sign_ups", "proofs"] {
                 let mut sql = Sql::text("delete from ");
                 sql.push(table).push(" where expires_at < ").bind(now);
                 tx.execute(&sql)?;

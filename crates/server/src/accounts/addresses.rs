@@ -1,16 +1,17 @@
 //! Another address for an account: proved at the new one, told to the old one, and to be taken back from there.
 
 use super::proofs::{self, Purpose};
-use super::sessions;
+use super::{owed_codes, passwords, second_factor, sessions};
 use crate::mail::tallies;
 use crate::mail::{Letter, Message, queue};
 use crate::resources::users;
 use crate::work::Work;
-use guildhall_jsonapi::{Problem, Record, Result};
+use guildhall_jsonapi::{Record, Result};
+use guildhall_store::Sql;
 
-const HOUR: i64 = 60 * 60 * 1000;
-/// How many letters one address gets an hour.
-const LETTERS_AN_HOUR: i64 = 5;
+const DAY: i64 = 24 * 60 * 60 * 1000;
+/// How many letters to new addresses one user has sent a day.
+const LETTERS_A_DAY: i64 = 10;
 
 /// How a proof went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Outcome {
     Proved,
     /// The link is good for nothing (any more), or not for whoever shows it.
     Dead,
-    /// Another account has the address by now, or it was invited where they are a member already.
+    /// Another account has the address by now.
     Taken,
 }
 
@@ -27,28 +28,24 @@ pub enum Outcome {
 /// access to it.
 pub fn want(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<()> {
     let Some(user) = users::by_id(work, user)? else { return Ok(()) };
-    let key = email.to_lowercase();
     let other = users::by_email(work, email)?.is_some_and(|other| other.id != user.id);
     let token = proofs::issue(work, Purpose::NewAddress, Some(&user.id), email)?;
-    let few = tallies::count(work, &[(format!("new address {key}"), LETTERS_AN_HOUR)], HOUR)?.is_none();
+    let names = [(format!("new addresses of {}", user.id), LETTERS_A_DAY)];
+    let few = tallies::count(work, &names, DAY)?.is_none();
     let link = format!("{}/account/address/{token}", work.app.config.dashboard());
     let letter = Letter::to(email, user.text("language"), Message::NewAddress { link });
     queue(work, &Letter { meant: few && !other, ..letter })
 }
 
-/// Tells of an address that was changed through the API: the new one is to be proved, the old one can take
-/// it back.
-pub fn tell_of_move(work: &mut Work<'_, '_>, before: &Record, email: &str) -> Result<()> {
-    want(work, &before.id, email)?;
-    tell_old(work, before, email)
+/// Tells of an address that was claimed through the API: it is to be proved, and the one that is proved hears
+/// of it.
+pub fn tell_of_claim(work: &mut Work<'_, '_>, user: &Record, email: &str) -> Result<()> {
+    want(work, &user.id, email)?;
+    tell_old(work, user, email)
 }
 
 fn tell_old(work: &mut Work<'_, '_>, before: &Record, address: &str) -> Result<()> {
-    // An address that was never proved is nobody's to take back.
-    if before.column("email_proved") != &serde_json::json!(true) {
-        return Ok(());
-    }
-    let old = before.text("email");
+    let old = before.text("proved_email");
     let token = proofs::issue(work, Purpose::TakeBack, Some(&before.id), old)?;
     let link = format!("{}/address/{token}", work.app.config.dashboard());
     let message = Message::AddressChanged { address: address.to_owned(), link };
@@ -56,40 +53,64 @@ fn tell_old(work: &mut Work<'_, '_>, before: &Record, address: &str) -> Result<(
 }
 
 /// Proves an address with the link of its letter, in a session of whoever wanted it: whoever reads the letter
-/// alone gets nothing.
-pub fn confirm(work: &mut Work<'_, '_>, token: &str, user: &str) -> Result<Outcome> {
+/// alone gets nothing. The other sessions end.
+pub fn confirm(work: &mut Work<'_, '_>, token: &str, user: &str, session: &str) -> Result<Outcome> {
     let Some(proof) = proofs::find(work, Purpose::NewAddress, token)?.filter(|proof| proof.user == user)
     else {
         return Ok(Outcome::Dead);
     };
     let Some(user) = users::by_id(work, &proof.user)? else { return Ok(Outcome::Dead) };
     proofs::spend(work, Purpose::NewAddress, token)?;
-    if user.column("email_key").as_str() != Some(&proof.email.to_lowercase()) {
-        if users::by_email(work, &proof.email)?.is_some() {
-            return Ok(Outcome::Taken);
-        }
-        users::move_to(work, &user, &proof.email, true)?;
-        tell_old(work, &user, &proof.email)?;
-        // Links in letters to the old address are no longer theirs.
-        proofs::end(work, Purpose::Reset, &user.id)?;
+    if users::by_email(work, &proof.email)?.is_some_and(|other| other.id != user.id) {
+        return Ok(Outcome::Taken);
     }
-    let moved = users::by_id(work, &user.id)?.ok_or_else(Problem::not_found)?;
-    users::prove_address(work, &moved)?;
+    // One that was claimed through the API was told of then.
+    if user.text("email_key") != proof.email.to_lowercase() {
+        tell_old(work, &user, &proof.email)?;
+    }
+    users::move_to(work, &user, &proof.email)?;
+    sessions::end_others(work, &user.id, Some(session))?;
+    // Links in letters to the old address are no longer theirs.
+    proofs::end(work, Purpose::Reset, &user.id)?;
     Ok(Outcome::Proved)
 }
 
-/// Gives the old address back to whoever gets its letters, and ends every session: somebody else was in.
+/// Gives the old address back to whoever gets its letters. Somebody else was in: every session and token ends,
+/// and so does every way in that was made since the move.
 pub fn take_back(work: &mut Work<'_, '_>, token: &str) -> Result<Outcome> {
     let Some(proof) = proofs::find(work, Purpose::TakeBack, token)? else { return Ok(Outcome::Dead) };
     let Some(user) = users::by_id(work, &proof.user)? else { return Ok(Outcome::Dead) };
     if users::by_email(work, &proof.email)?.is_some_and(|other| other.id != user.id) {
         return Ok(Outcome::Taken);
     }
-    proofs::spend(work, Purpose::TakeBack, token)?;
+    let since = proofs::since(work, Purpose::TakeBack, token)?;
     for purpose in [Purpose::NewAddress, Purpose::Reset, Purpose::TakeBack] {
         proofs::end(work, purpose, &user.id)?;
     }
-    users::move_to(work, &user, &proof.email, true)?;
+    users::move_to(work, &user, &proof.email)?;
     sessions::end_others(work, &user.id, None)?;
+    owed_codes::end_all(work, &user.id)?;
+    forget_since(work, &user.id, since)?;
+    // The new secret is nobody's: its owner makes one when they are in again.
+    let moved = users::by_id(work, &user.id)?.unwrap_or(user);
+    users::rotate_secret(work, &moved)?;
+    work.record_deed(&moved, "take_back_address")?;
     Ok(Outcome::Proved)
+}
+
+/// Removes the ways in that are newer than a moment. Older ones may be the owner's own, and must not be lost
+/// to somebody who has nothing but the old mailbox.
+fn forget_since(work: &mut Work<'_, '_>, user: &str, since: i64) -> Result<()> {
+    let newer = |work: &mut Work<'_, '_>, sql: &'static str| -> Result<bool> {
+        Ok(!work.tx.rows(&Sql::new(sql, [user.into(), since.into()]))?.is_empty())
+    };
+    if newer(work, "select 1 from passwords where user_id = ? and changed_at >= ?")? {
+        passwords::remove(work, user)?;
+    }
+    if newer(work, "select 1 from otp_seeds where user_id = ? and confirmed_at >= ?")? {
+        second_factor::remove(work, user)?;
+    }
+    let sql = "delete from passkeys where user_id = ? and created_at >= ?";
+    work.tx.execute(&Sql::new(sql, [user.into(), since.into()]))?;
+    Ok(())
 }

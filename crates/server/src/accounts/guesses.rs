@@ -30,6 +30,8 @@ pub enum Try {
     Password(String),
     /// A second factor of a user.
     SecondFactor(String),
+    /// The code of a sign-up with this address, in lower case.
+    SignUpCode(String),
     /// A request that sends a letter, from an address.
     Letter(IpAddr),
 }
@@ -39,6 +41,7 @@ impl Try {
         match self {
             Self::From(_) => Pace { burst: 10, every: 20_000 },
             Self::Password(_) => Pace { burst: 1800, every: 2000 },
+            Self::SignUpCode(_) => Pace { burst: 20, every: 600_000 },
             Self::SecondFactor(_) => Pace { burst: 10, every: 60_000 },
             Self::Letter(_) => Pace { burst: 20, every: 30_000 },
         }
@@ -66,7 +69,11 @@ impl Guesses {
         if buckets.len() >= MOST_BUCKETS {
             buckets.retain(|_, full| *full > now);
             if buckets.len() >= MOST_BUCKETS {
-                buckets.clear();
+                // Those that are full again soonest are missed least.
+                let mut ends: Vec<i64> = buckets.values().copied().collect();
+                let (_, middle, _) = ends.select_nth_unstable(MOST_BUCKETS / 2);
+                let middle = *middle;
+                buckets.retain(|_, full| *full > middle);
             }
         }
         let mut wait = 0;

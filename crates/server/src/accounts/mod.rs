@@ -3,8 +3,8 @@
 //! Pages ask for these; nothing here knows what a page looks like.
 
 pub mod addresses;
-pub mod ceremonies;
 pub mod guesses;
+pub mod owed_codes;
 pub mod passkeys;
 pub mod passwords;
 pub mod proofs;

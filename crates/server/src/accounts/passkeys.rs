@@ -1,12 +1,15 @@
 //! Passkeys (WebAuthn): made in a session, then all that is needed to sign in.
 
-use super::ceremonies::{self, Purpose};
 use crate::App;
+use crate::crypto::hash;
 use crate::work::Work;
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use guildhall_jsonapi::Result;
+use guildhall_jsonapi::{Result, Secrets as _};
 use guildhall_store::{Error, Sql};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use url::Url;
 use webauthn_rs::prelude::{
@@ -16,6 +19,19 @@ use webauthn_rs::prelude::{
 
 /// How many passkeys one may have.
 const MOST: usize = 20;
+
+/// How long a question may take to be answered.
+const LIFE: i64 = 10 * 60 * 1000;
+
+/// A question to a browser. Its page carries it, sealed, so that nothing is kept of the many that are never
+/// answered; each is answered once.
+#[derive(Debug, Deserialize, Serialize)]
+struct Question<T> {
+    visitor: String,
+    user: Option<String>,
+    expires_at: i64,
+    state: T,
+}
 
 /// A passkey as its owner sees it in a list.
 #[derive(Clone, Debug)]
@@ -30,11 +46,13 @@ pub struct Listed {
     pub used_at: Option<i64>,
 }
 
-/// What knows the origin that passkeys belong to.
-pub fn relying_party(dashboard: &str) -> anyhow::Result<Webauthn> {
-    let origin = Url::parse(dashboard)?;
-    let host = origin.host_str().unwrap_or_default().to_owned();
-    Ok(WebauthnBuilder::new(&host, &origin)?.rp_name("Guildhall").build()?)
+/// What knows the origins that passkeys belong to.
+pub fn relying_party(dashboards: &[String]) -> anyhow::Result<Webauthn> {
+    let origins = dashboards.iter().map(|url| Url::parse(url)).collect::<Result<Vec<_>, _>>()?;
+    let first = origins.first().context("there is no dashboard")?;
+    let host = first.host_str().unwrap_or_default();
+    let builder = WebauthnBuilder::new(host, first)?.rp_name("Guildhall");
+    Ok(origins.iter().fold(builder, WebauthnBuilder::append_allowed_origin).build()?)
 }
 
 /// Begins to make a passkey; answers what the browser is to be asked.
@@ -45,8 +63,8 @@ pub fn begin_new(work: &mut Work<'_, '_>, visitor: &str, user: &str, email: &str
         .webauthn
         .start_passkey_registration(handle(work.app, user), email, email, Some(known))
         .map_err(|error| broken(&error))?;
-    ceremonies::begin(work, visitor, Purpose::NewPasskey, Some(user), &state)?;
     let mut options = json(&options)?;
+    options["question"] = json!(seal(work, visitor, Some(user), state)?);
     // Without this some devices keep no passkey of their own, and could not offer it when signing in.
     options["publicKey"]["authenticatorSelection"]["residentKey"] = json!("required");
     options["publicKey"]["authenticatorSelection"]["requireResidentKey"] = json!(true);
@@ -59,10 +77,9 @@ pub fn finish_new(
     visitor: &str,
     user: &str,
     name: &str,
-    made: &RegisterPublicKeyCredential,
+    (question, made): (&str, &RegisterPublicKeyCredential),
 ) -> Result<bool> {
-    let state: Option<PasskeyRegistration> = ceremonies::state(work, visitor, Purpose::NewPasskey)?;
-    ceremonies::end(work, visitor, Purpose::NewPasskey)?;
+    let state: Option<PasskeyRegistration> = answer(work, visitor, Some(user), question)?;
     let passkey = state.and_then(|state| work.app.webauthn.finish_passkey_registration(made, &state).ok());
     let Some(passkey) = passkey else { return Ok(false) };
     if all(work, user)?.len() >= MOST {
@@ -88,17 +105,20 @@ pub fn finish_new(
 pub fn begin(work: &mut Work<'_, '_>, visitor: &str) -> Result<Json> {
     let (options, state) =
         work.app.webauthn.start_discoverable_authentication().map_err(|error| broken(&error))?;
-    ceremonies::begin(work, visitor, Purpose::Passkey, None, &state)?;
     let mut options = json(&options)?;
+    options["question"] = json!(seal(work, visitor, None, state)?);
     // Whether it is offered in a field or behind a button is for the page to say.
     options.as_object_mut().map(|options| options.remove("mediation"));
     Ok(options)
 }
 
 /// Whose passkey the browser showed: a known one, for this very question, whose counter went on.
-pub fn finish(work: &mut Work<'_, '_>, visitor: &str, shown: &PublicKeyCredential) -> Result<Option<String>> {
-    let state: Option<DiscoverableAuthentication> = ceremonies::state(work, visitor, Purpose::Passkey)?;
-    ceremonies::end(work, visitor, Purpose::Passkey)?;
+pub fn finish(
+    work: &mut Work<'_, '_>,
+    visitor: &str,
+    (question, shown): (&str, &PublicKeyCredential),
+) -> Result<Option<String>> {
+    let state: Option<DiscoverableAuthentication> = answer(work, visitor, None, question)?;
     let Ok((_, credential)) = work.app.webauthn.identify_discoverable_authentication(shown) else {
         return Ok(None);
     };
@@ -146,6 +166,35 @@ pub fn remove(work: &mut Work<'_, '_>, user: &str, id: &str) -> Result<bool> {
 pub fn remove_all(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
     work.tx.execute(&Sql::new("delete from passkeys where user_id = ?", [user.into()]))?;
     Ok(())
+}
+
+fn seal<T: Serialize>(work: &Work<'_, '_>, visitor: &str, user: Option<&str>, state: T) -> Result<String> {
+    let question = Question {
+        visitor: visitor.to_owned(),
+        user: user.map(str::to_owned),
+        expires_at: work.now + LIFE,
+        state,
+    };
+    Ok(work.app.vault.seal(&json(&question)?.to_string()).map_err(|error| broken(&error))?)
+}
+
+/// The state of a question this browser was asked, at the first answer only.
+fn answer<T: DeserializeOwned>(
+    work: &mut Work<'_, '_>,
+    visitor: &str,
+    user: Option<&str>,
+    sealed: &str,
+) -> Result<Option<T>> {
+    let text = work.app.vault.open(sealed);
+    let question: Option<Question<T>> = text.and_then(|text| serde_json::from_str(&text).ok());
+    let asked = |question: &Question<T>| {
+        question.visitor == visitor && question.user.as_deref() == user && question.expires_at > work.now
+    };
+    let Some(question) = question.filter(asked) else { return Ok(None) };
+    let sql =
+        "insert into spent_challenges (challenge_hash, expires_at) values (?, ?) on conflict do nothing";
+    let spent = work.tx.execute(&Sql::new(sql, [hash(sealed).into(), question.expires_at.into()]))?;
+    Ok((spent == 1).then_some(question.state))
 }
 
 fn all(work: &mut Work<'_, '_>, user: &str) -> Result<Vec<Passkey>> {

@@ -1,6 +1,7 @@
 //! Passwords: strong enough, hashed with Argon2id on threads of their own, and hashed anew when the
 //! parameters have grown.
 
+use super::owed_codes;
 use crate::work::Work;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -16,7 +17,10 @@ const PARAMS: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// How many passwords may wait for a thread; who comes then is told to come back.
 const MOST_WAITING: usize = 64;
 /// The longest password in characters; a longer one would only keep the threads busy.
-pub const LONGEST: usize = 128;
+const LONGEST: usize = 128;
+
+/// How much of a password is judged: the rest cannot make it weaker, and judging takes ever longer.
+const JUDGED: usize = 40;
 
 /// Too many passwords wait already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,22 @@ impl Hasher {
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
         let verdict = self.run(move |memory| compare(&password, &hash, memory)).await?;
         Ok(if known { verdict.unwrap_or(Verdict::Wrong) } else { Verdict::Wrong })
+    }
+
+    /// What is wrong with a password somebody chose, by the name of the message that says so. It must not be
+    /// made of what is known `about` them.
+    pub async fn weakness(
+        &self,
+        password: &str,
+        about: &[&str],
+    ) -> std::result::Result<Option<&'static str>, Overloaded> {
+        let password = password.to_owned();
+        let about: Vec<String> = about.iter().map(|word| (*word).to_owned()).collect();
+        self.run(move |_| {
+            let about: Vec<&str> = about.iter().map(String::as_str).collect();
+            weakness(&password, &about)
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(
@@ -150,13 +170,16 @@ fn compare(password: &str, hash: &str, memory: &mut Vec<Block>) -> Option<Verdic
 }
 
 /// What is wrong with a password somebody chose, by the name of the message that says so.
-pub fn weakness(password: &str, about: &[&str]) -> Option<&'static str> {
+fn weakness(password: &str, about: &[&str]) -> Option<&'static str> {
     let length = password.chars().count();
+    let judged: String = password.chars().take(JUDGED).collect();
+    let about: Vec<String> = about.iter().map(|word| word.chars().take(JUDGED).collect()).collect();
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
     if length < 8 {
         Some("password-short")
     } else if length > LONGEST {
         Some("password-long")
-    } else if zxcvbn(password, about).score() < Score::Three {
+    } else if zxcvbn(&judged, &about).score() < Score::Three {
         Some("password-weak")
     } else {
         None
@@ -169,20 +192,20 @@ pub fn hash_of(tx: &mut Tx<'_>, user: &str) -> guildhall_store::Result<Option<St
     Ok(rows.first().map(|row| row.text(0).to_owned()))
 }
 
-/// Gives a user a password.
+/// Gives a user a password. Whoever has shown the old one and owes a code begins anew.
 pub fn set(work: &mut Work<'_, '_>, user: &str, hash: &str) -> Result<()> {
     work.tx.execute(&Sql::new(
         "insert into passwords (user_id, hash, changed_at) values (?, ?, ?)
          on conflict (user_id) do update set hash = excluded.hash, changed_at = excluded.changed_at",
         [user.into(), hash.into(), work.now.into()],
     ))?;
-    Ok(())
+    owed_codes::end_all(work, user)
 }
 
 /// Takes a user's password away: a passkey is their way in.
 pub fn remove(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
     work.tx.execute(&Sql::new("delete from passwords where user_id = ?", [user.into()]))?;
-    Ok(())
+    owed_codes::end_all(work, user)
 }
 
 /// Keeps a hash with today's parameters for the same password, unless it was changed meanwhile.

@@ -46,14 +46,14 @@ pub struct Proof {
     pub email: String,
 }
 
-/// Makes a link for an address of a user, or of nobody, which is as much work. An earlier one ends: of the
-/// same address, for a reset; of the same user, for a new address; none, for one that may be taken back, since
-/// whoever moves an account twice must not end it. Answers its token.
+/// Makes a link for an address of a user, or of nobody, which is as much work. One for a new address ends an
+/// earlier one. Those for a reset live side by side, or whoever asks for one could end the one that its owner
+/// needs; so do those that take an address back, or whoever moves an account twice could. Answers its token.
 pub fn issue(work: &mut Work<'_, '_>, purpose: Purpose, user: Option<&str>, email: &str) -> Result<String> {
     let token = work.app.chance.secret();
     let user_key = user.unwrap_or_default();
     let subject = match purpose {
-        Purpose::Reset => email.to_lowercase(),
+        Purpose::Reset => hash_of(purpose, &token),
         Purpose::NewAddress => user_key.to_owned(),
         Purpose::TakeBack => format!("{user_key} {}", email.to_lowercase()),
     };
@@ -83,6 +83,16 @@ pub fn find(work: &mut Work<'_, '_>, purpose: Purpose, token: &str) -> Result<Op
         [hash_of(purpose, token).into(), purpose.name().into(), work.now.into()],
     ))?;
     Ok(rows.first().map(|row| Proof { user: row.text(0).to_owned(), email: row.text(1).to_owned() }))
+}
+
+/// When the letter with a token was queued.
+pub fn since(work: &mut Work<'_, '_>, purpose: Purpose, token: &str) -> Result<i64> {
+    let sql = "select created_at from proofs where token_hash = ?";
+    Ok(work
+        .tx
+        .rows(&Sql::new(sql, [hash_of(purpose, token).into()]))?
+        .first()
+        .map_or(work.now, |row| row.int(0)))
 }
 
 /// The same, and the token is good no more: it proves something to one caller only.

@@ -12,25 +12,21 @@ use crate::resources::users;
 use crate::work::{Author, Work};
 use guildhall_jsonapi::Result;
 use guildhall_store::Sql;
-use serde_json::json;
 use std::sync::Arc;
-
-const HOUR: i64 = 60 * 60 * 1000;
-/// How many letters one address gets an hour.
-const LETTERS_AN_HOUR: i64 = 5;
 
 /// Mails a link to an address that is proved to be a user's. For any other the answer, and the work, are the
 /// same.
 pub async fn ask(app: &Arc<App>, attempt: &Attempt, email: &str, language: &str) -> Result<(), Refusal> {
     app.guesses.take(&[Try::Letter(attempt.browser.address)], app.clock.now()).map_err(Refusal::Wait)?;
     let (email, language) = (email.trim().to_owned(), language.to_owned());
+    let source = attempt.browser.address;
     Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
         let key = email.to_lowercase();
-        let sql = "select id, language from enabled_users where email_key = ? and email_proved";
+        let sql = "select id, language from enabled_users where proved_email_key = ?";
         let rows = work.tx.rows(&Sql::new(sql, [key.as_str().into()]))?;
         let user = rows.first().map(|row| row.text(0));
         let token = proofs::issue(work, Purpose::Reset, user, &email)?;
-        let few = tallies::count(work, &[(format!("reset {key}"), LETTERS_AN_HOUR)], HOUR)?.is_none();
+        let few = tallies::count_letter(work, "reset", &key, source)?;
         let link = format!("{}/reset/{token}", work.app.config.dashboard());
         let own = rows.first().and_then(|row| row.maybe_text(1));
         let letter = Letter::to(&email, own.unwrap_or(&language), Message::Reset { link });
@@ -52,7 +48,7 @@ pub async fn look(app: &Arc<App>, token: &str) -> Result<Option<(String, String)
     .await
 }
 
-/// Sets a new password; every session ends. The second factor stays what it is.
+/// Sets a new password; every session ends, and every token. The second factor stays what it is.
 pub async fn choose(app: &Arc<App>, attempt: &Attempt, token: &str, password: &str) -> Result<(), Refusal> {
     let hash = app.hasher.hash(password, app.chance.bytes()).await?;
     let token = token.to_owned();
@@ -60,12 +56,13 @@ pub async fn choose(app: &Arc<App>, attempt: &Attempt, token: &str, password: &s
         let Some(proof) = proofs::spend(work, Purpose::Reset, &token)? else { return Ok(false) };
         let Some(user) = users::by_id(work, &proof.user)? else { return Ok(false) };
         // The address may have changed since.
-        if user.text("email") != proof.email && user.column("email_key") != &json!(proof.email.to_lowercase())
-        {
+        if user.text("proved_email_key") != proof.email.to_lowercase() {
             return Ok(false);
         }
         passwords::set(work, &user.id, &hash)?;
+        proofs::end(work, Purpose::Reset, &user.id)?;
         sessions::end_others(work, &user.id, None)?;
+        users::end_tokens(work, &user.id)?;
         work.record_deed(&user, "reset_password")?;
         tell(work, &user.id, "password")?;
         Ok(true)
@@ -80,5 +77,5 @@ pub fn tell(work: &mut Work<'_, '_>, user: &str, what: &str) -> Result<()> {
     let Some(user) = users::by_id(work, user)? else { return Ok(()) };
     let link = format!("{}/account/security", work.app.config.dashboard());
     let message = Message::Changed { what: what.to_owned(), link };
-    queue(work, &Letter::to(user.text("email"), user.text("language"), message))
+    queue(work, &Letter::to(user.text("proved_email"), user.text("language"), message))
 }

@@ -1,5 +1,6 @@
 //! One-time codes (TOTP, RFC 6238) and the recovery codes for the day the device is lost.
 
+use super::owed_codes;
 use crate::crypto::hash;
 use crate::resources::users;
 use crate::work::Work;
@@ -19,8 +20,8 @@ pub struct Seed {
     pub url: String,
 }
 
-/// The seed of a user that is not confirmed yet, made if there is none.
-pub fn begin(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<Seed> {
+/// The seed of a user that is not confirmed yet, made if there is none; nothing when there is one that is.
+pub fn begin(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<Option<Seed>> {
     let sealed = work
         .tx
         .rows(&Sql::new(
@@ -34,17 +35,20 @@ pub fn begin(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<Seed> {
         None => {
             let text = Secret::from(work.app.chance.bytes::<20>()).to_base32();
             let sealed = work.app.vault.seal(&text).map_err(|error| Error::Other(error.to_string()))?;
-            work.tx.execute(&Sql::new(
+            let made = work.tx.execute(&Sql::new(
                 "insert into otp_seeds (user_id, sealed, created_at) values (?, ?, ?)
-                 on conflict (user_id) do update set sealed = excluded.sealed, confirmed_at = null,
-                 last_step = 0, created_at = excluded.created_at",
+                 on conflict (user_id) do update set sealed = excluded.sealed, last_step = 0,
+                 created_at = excluded.created_at where otp_seeds.confirmed_at is null",
                 [user.into(), sealed.into(), work.now.into()],
             ))?;
+            if made == 0 {
+                return Ok(None);
+            }
             text
         }
     };
     let url = totp(&text, email).and_then(|totp| totp.to_url().ok()).unwrap_or_default();
-    Ok(Seed { text, url })
+    Ok(Some(Seed { text, url }))
 }
 
 /// Turns the second factor on when the device shows the right code; answers the recovery codes.
@@ -55,6 +59,7 @@ pub fn confirm(work: &mut Work<'_, '_>, user: &str, code: &str) -> Result<Option
     let sql = "update otp_seeds set confirmed_at = ? where user_id = ?";
     work.tx.execute(&Sql::new(sql, [work.now.into(), user.into()]))?;
     users::require_otp(work, user, true)?;
+    owed_codes::end_all(work, user)?;
     Ok(Some(new_recovery_codes(work, user)?))
 }
 
@@ -80,6 +85,7 @@ pub fn remove(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
     for sql in ["delete from otp_seeds where user_id = ?", "delete from recovery_codes where user_id = ?"] {
         work.tx.execute(&Sql::new(sql, [user.into()]))?;
     }
+    owed_codes::end_all(work, user)?;
     users::require_otp(work, user, false)
 }
 

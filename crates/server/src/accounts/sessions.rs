@@ -52,10 +52,10 @@ pub struct Session {
     pub id: String,
     /// The user's id.
     pub user: String,
-    /// Their address.
+    /// The address they sign in with, which is proved to be theirs.
     pub email: String,
-    /// Whether the address is proved to be theirs.
-    pub email_proved: bool,
+    /// Another one that they have claimed through the API and not proved.
+    pub claimed: Option<String>,
     /// Their first name.
     pub first_name: String,
     /// Their last name.
@@ -71,6 +71,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// The address the API shows.
+    pub fn shown_email(&self) -> &str {
+        self.claimed.as_deref().unwrap_or(&self.email)
+    }
+
     /// Whether they showed who they are a moment ago.
     pub fn is_fresh(&self, now: i64) -> bool {
         now - self.proved_at < FRESH
@@ -106,7 +111,7 @@ pub struct Browser {
 /// The session of a cookie, unless it has ended or its user is disabled.
 pub fn find(tx: &mut Tx<'_>, token: &str, now: i64) -> guildhall_store::Result<Option<Session>> {
     let rows = tx.rows(&Sql::new(
-        "select s.id, u.id, u.email, u.email_proved, u.first_name, u.last_name, u.language, u.otp_required_for_login,
+        "select s.id, u.id, u.proved_email, u.email, u.first_name, u.last_name, u.language, u.otp_required_for_login,
          s.proved_at, s.seen_at
          from sessions s join enabled_users u on u.id = s.user_id
          where s.token_hash = ? and s.expires_at > ?",
@@ -116,7 +121,7 @@ pub fn find(tx: &mut Tx<'_>, token: &str, now: i64) -> guildhall_store::Result<O
         id: row.text(0).to_owned(),
         user: row.text(1).to_owned(),
         email: row.text(2).to_owned(),
-        email_proved: row.flag(3),
+        claimed: Some(row.text(3)).filter(|claimed| *claimed != row.text(2)).map(str::to_owned),
         first_name: row.text(4).to_owned(),
         last_name: row.text(5).to_owned(),
         language: row.maybe_text(6).map(str::to_owned),

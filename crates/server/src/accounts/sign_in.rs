@@ -1,18 +1,23 @@
 //! Signing in: a password, perhaps a code, or a passkey; at its end a session.
 
-use super::ceremonies::{self, Purpose};
 use super::guesses::Try;
+use super::owed_codes;
 use super::passwords::{self, Overloaded, Verdict};
 use super::second_factor;
-use super::sessions::{self, Browser, Factor};
+use super::sessions::{self, Browser, Factor, Session};
 use crate::App;
 use crate::invitations;
+use crate::resources::users;
 use crate::work::{Author, Work};
 use guildhall_jsonapi::Error;
 use guildhall_store::Sql;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::sync::Arc;
 use webauthn_rs::prelude::PublicKeyCredential;
+
+/// How much of an address is looked at: no valid one is longer.
+const LONGEST_ADDRESS: usize = 254;
 
 /// Why somebody did not get in.
 #[derive(Debug)]
@@ -63,15 +68,15 @@ pub struct Attempt {
 pub struct Then {
     /// Where they wanted to go.
     pub next: String,
-    /// The link of the invitation they accept by signing in.
+    /// The token of the invitation they accept by signing in.
     pub invitation: Option<String>,
 }
 
 /// How far somebody got.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    /// They are in: the token of the session, and where they wanted to go.
-    In(String, Then),
+    /// They are in: the token of the session, and where to go.
+    In(String, String),
     /// They owe a code.
     OwesCode,
 }
@@ -86,7 +91,6 @@ struct Owed {
 struct Account {
     user: String,
     hash: Option<String>,
-    otp: bool,
 }
 
 /// Signs in with a password. Unknown, disabled and wrong are one answer and the same work.
@@ -96,7 +100,7 @@ pub async fn by_password(
     email: &str,
     password: &str,
 ) -> Result<Progress, Refusal> {
-    let key = email.trim().to_lowercase();
+    let key: String = email.trim().to_lowercase().chars().take(LONGEST_ADDRESS).collect();
     let tries = [Try::From(attempt.browser.address), Try::Password(key.clone())];
     app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
     let found = find(app, key).await?;
@@ -113,50 +117,52 @@ pub async fn by_password(
         }
         _ => None,
     };
-    Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
+    let progress = Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
+        // The comparison took a while: the password it was about must still be the one, and the account open.
+        if passwords::hash_of(work.tx, &account.user)? != hash {
+            return Ok(None);
+        }
         if let Some((old, new)) = &renewed {
             passwords::upgrade(work, &account.user, old, new)?;
         }
-        if account.otp {
+        if users::by_id(work, &account.user)?
+            .is_some_and(|user| user.column("otp_required_for_login") == &json!(true))
+        {
             let owed = Owed { user: account.user.clone(), then: attempt.then.clone() };
-            ceremonies::begin(work, &attempt.visitor, Purpose::SecondFactor, Some(&account.user), &owed)?;
-            return Ok(Progress::OwesCode);
+            owed_codes::begin(work, &attempt.visitor, &account.user, &owed)?;
+            return Ok(Some(Progress::OwesCode));
         }
         enter(work, &account.user, Factor::Password, &attempt.browser, &attempt.then)
     })
-    .await
-    .map_err(Refusal::from)
+    .await?;
+    progress.ok_or(Refusal::Wrong)
 }
 
 /// Whether this browser owes a code.
 pub async fn owes_code(app: &Arc<App>, visitor: &str) -> Result<bool, Error> {
     let visitor = visitor.to_owned();
-    Work::look(app, move |work| {
-        Ok(ceremonies::state::<Owed>(work, &visitor, Purpose::SecondFactor)?.is_some())
-    })
-    .await
+    Work::look(app, move |work| Ok(owed_codes::state::<Owed>(work, &visitor)?.is_some())).await
 }
 
 /// Signs in with the code that is owed after a password.
 pub async fn by_code(app: &Arc<App>, attempt: Attempt, code: &str) -> Result<Progress, Refusal> {
     let visitor = attempt.visitor.clone();
-    let owed =
-        Work::look(app, move |work| ceremonies::state::<Owed>(work, &visitor, Purpose::SecondFactor)).await?;
+    let owed = Work::look(app, move |work| owed_codes::state::<Owed>(work, &visitor)).await?;
     let Owed { user, then } = owed.ok_or(Refusal::Wrong)?;
     let tries = [Try::From(attempt.browser.address), Try::SecondFactor(user.clone())];
     app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
     let code = code.to_owned();
     let progress = Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
         // Once more, inside the transaction: two codes at once must not both open.
-        if ceremonies::state::<Owed>(work, &attempt.visitor, Purpose::SecondFactor)?.is_none() {
+        if owed_codes::state::<Owed>(work, &attempt.visitor)?.is_none() {
             return Ok(None);
         }
         if second_factor::spend(work, &user, &code)?.is_none() {
-            ceremonies::miss(work, &attempt.visitor, Purpose::SecondFactor)?;
+            owed_codes::miss(work, &attempt.visitor)?;
             return Ok(None);
         }
-        ceremonies::end(work, &attempt.visitor, Purpose::SecondFactor)?;
-        enter(work, &user, Factor::PasswordAndCode, &attempt.browser, &then).map(Some)
+        owed_codes::end(work, &attempt.visitor)?;
+        enter(work, &user, Factor::PasswordAndCode, &attempt.browser, &then)
     })
     .await?;
     app.guesses.give_back(if progress.is_some() { &tries } else { &[] });
@@ -167,13 +173,14 @@ pub async fn by_code(app: &Arc<App>, attempt: Attempt, code: &str) -> Result<Pro
 pub async fn by_passkey(
     app: &Arc<App>,
     attempt: Attempt,
+    question: String,
     shown: PublicKeyCredential,
 ) -> Result<Progress, Refusal> {
     let tries = [Try::From(attempt.browser.address)];
     app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
     let progress = Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
-        match super::passkeys::finish(work, &attempt.visitor, &shown)? {
-            Some(user) => enter(work, &user, Factor::Passkey, &attempt.browser, &attempt.then).map(Some),
+        match super::passkeys::finish(work, &attempt.visitor, (&question, &shown))? {
+            Some(user) => enter(work, &user, Factor::Passkey, &attempt.browser, &attempt.then),
             None => Ok(None),
         }
     })
@@ -182,55 +189,66 @@ pub async fn by_passkey(
     progress.ok_or(Refusal::Wrong)
 }
 
-/// Compares a password of somebody who is signed in, to show again who they are.
-pub async fn check_password(
+/// Whether somebody who is signed in is who they are: by the password and, with a second factor, a code.
+pub async fn check_again(
     app: &Arc<App>,
     browser: &Browser,
-    email: &str,
+    session: &Session,
     password: &str,
+    code: &str,
 ) -> Result<(), Refusal> {
-    let key = email.to_lowercase();
-    let tries = [Try::From(browser.address), Try::Password(key.clone())];
+    let tries = [Try::From(browser.address), Try::SecondFactor(session.user.clone())];
     app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
-    let hash = find(app, key).await?.and_then(|account| account.hash);
-    match app.hasher.verify(password, hash).await? {
-        Verdict::Wrong => Err(Refusal::Wrong),
-        Verdict::Right | Verdict::Outdated => {
-            app.guesses.give_back(&tries);
-            Ok(())
-        }
+    let user = session.user.clone();
+    let hash = app.db.read(move |tx| passwords::hash_of(tx, &user)).await?;
+    if app.hasher.verify(password, hash).await? == Verdict::Wrong {
+        return Err(Refusal::Wrong);
     }
+    if session.otp {
+        let (user, code) = (session.user.clone(), code.to_owned());
+        let spent =
+            Work::run(app, Author::Nobody, None, move |work| second_factor::spend(work, &user, &code));
+        spent.await?.ok_or(Refusal::Wrong)?;
+    }
+    app.guesses.give_back(&tries);
+    Ok(())
 }
 
-/// Begins the session and does what was to happen then.
+/// Begins the session and does what was to happen then; whoever is disabled meanwhile stays out.
 pub(super) fn enter(
     work: &mut Work<'_, '_>,
     user: &str,
     factor: Factor,
     browser: &Browser,
     then: &Then,
-) -> Result<Progress, Error> {
+) -> Result<Option<Progress>, Error> {
+    let enabled = work.tx.rows(&Sql::new("select 1 from enabled_users where id = ?", [user.into()]))?;
+    if enabled.is_empty() {
+        return Ok(None);
+    }
     let token = sessions::new_token(&work.app.chance);
     sessions::begin(work, user, factor, browser, &token)?;
-    if let Some(link) = &then.invitation {
-        // One that has ended meanwhile shows its page; they are signed in all the same.
-        invitations::accept_as(work, link, user)?;
+    let mut next = then.next.clone();
+    if let Some(link) = &then.invitation
+        && !invitations::accept(work, link, user)?
+    {
+        // It has ended meanwhile, or it is for somebody else: its page says so.
+        next = format!("/invitations/{link}");
     }
-    Ok(Progress::In(token, then.clone()))
+    Ok(Some(Progress::In(token, next)))
 }
 
 async fn find(app: &Arc<App>, key: String) -> Result<Option<Account>, guildhall_store::Error> {
     app.db
         .read(move |tx| {
             let rows = tx.rows(&Sql::new(
-                "select u.id, p.hash, u.otp_required_for_login
-                 from enabled_users u left join passwords p on p.user_id = u.id where u.email_key = ?",
+                "select u.id, p.hash
+                 from enabled_users u left join passwords p on p.user_id = u.id where u.proved_email_key = ?",
                 [key.into()],
             ))?;
             Ok(rows.first().map(|row| Account {
                 user: row.text(0).to_owned(),
                 hash: row.maybe_text(1).map(str::to_owned),
-                otp: row.flag(2),
             }))
         })
         .await

@@ -5,7 +5,7 @@
 //! be who chose it.
 
 use super::guesses::Try;
-use super::passwords::{self, Verdict};
+use super::passwords::{self, Overloaded, Verdict};
 use super::sessions::{Browser, Factor};
 use super::sign_in::{self, Attempt, Progress, Refusal, Then};
 use crate::App;
@@ -25,8 +25,6 @@ const HOUR: i64 = 60 * 60 * 1000;
 const LIFE: i64 = 24 * HOUR;
 /// How many wrong codes or passwords end it.
 const MOST_ATTEMPTS: i64 = 5;
-/// How many letters one address gets an hour.
-const LETTERS_AN_HOUR: i64 = 5;
 
 /// What somebody says of themselves.
 #[derive(Clone, Debug)]
@@ -76,27 +74,27 @@ struct Stored {
 }
 
 /// What is wrong with what somebody says: field, and name of the message.
-pub fn check(asked: &Asked) -> Vec<(String, String)> {
+pub async fn check(app: &App, asked: &Asked) -> Result<Vec<(String, String)>, Overloaded> {
     let new = new(&asked.email, &asked.first_name, &asked.last_name, "");
     let mut wrong: Vec<_> = users::check(&new).iter().map(Problem::field).collect();
     let about = [asked.email.as_str(), &asked.first_name, &asked.last_name, &asked.organization];
-    if let Some(weakness) = passwords::weakness(&asked.password, &about) {
+    if let Some(weakness) = app.hasher.weakness(&asked.password, &about).await? {
         wrong.push(("password".to_owned(), weakness.to_owned()));
     }
     if asked.organization.chars().count() > 255 || asked.organization.chars().any(char::is_control) {
         wrong.push(("organization".to_owned(), "invalid".to_owned()));
     }
-    wrong
+    Ok(wrong)
 }
 
 /// Notes a sign-up and mails its proof. To an address that has an account goes a letter that says so; the
 /// answer, and the work, are the same.
 pub async fn ask(app: &Arc<App>, attempt: &Attempt, asked: Asked) -> Result<(), Refusal> {
-    app.guesses.take(&[Try::Letter(attempt.browser.address)], app.clock.now()).map_err(Refusal::Wait)?;
     let password = app.hasher.hash(&asked.password, app.chance.bytes()).await?;
-    let visitor = attempt.visitor.clone();
+    let (visitor, source) = (attempt.visitor.clone(), attempt.browser.address);
     Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
         let key = asked.email.to_lowercase();
+        let few = tallies::count_letter(work, "sign-up", &key, source)?;
         let token = work.app.chance.secret();
         let code = six_digits(work);
         work.tx.execute(&Sql::new("delete from sign_ups where visitor_hash = ?", [visitor.as_str().into()]))?;
@@ -108,7 +106,8 @@ pub async fn ask(app: &Arc<App>, attempt: &Attempt, asked: Asked) -> Result<(), 
                 work.app.chance.id().into(),
                 visitor.as_str().into(),
                 hash_of(&token).into(),
-                code_hash(work.app, &visitor, &code).into(),
+                // A code nobody was told is nobody's to guess.
+                if few { code_hash(work.app, &visitor, &code) } else { String::new() }.into(),
                 asked.email.as_str().into(),
                 key.as_str().into(),
                 asked.first_name.trim().into(),
@@ -127,7 +126,6 @@ pub async fn ask(app: &Arc<App>, attempt: &Attempt, asked: Asked) -> Result<(), 
         } else {
             Message::SignUp { link: format!("{dashboard}/sign-up/{token}"), code: code.clone() }
         };
-        let few = tallies::count(work, &[(format!("sign-up {key}"), LETTERS_AN_HOUR)], HOUR)?.is_none();
         let letter = Letter::to(&asked.email, &asked.language, message);
         queue(work, &Letter { meant: few, ..letter })
     })
@@ -157,7 +155,8 @@ pub async fn of_link(app: &Arc<App>, token: &str, visitor: &str) -> Result<Optio
 
 /// Proves the address with the code of the letter, in the browser that asked.
 pub async fn by_code(app: &Arc<App>, attempt: Attempt, code: &str) -> Result<Outcome, Refusal> {
-    let tries = [Try::From(attempt.browser.address)];
+    let waiting = of_browser(app, &attempt.visitor).await?.ok_or(Refusal::Wrong)?;
+    let tries = [Try::From(attempt.browser.address), Try::SignUpCode(waiting.email.to_lowercase())];
     app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
     let digits: String = code.chars().filter(char::is_ascii_digit).collect();
     let outcome = conclude(app, attempt, move |work, attempt| {
@@ -224,15 +223,15 @@ async fn conclude(
             "delete from sign_ups where email_key = ?",
             [row.email.to_lowercase().into()],
         ))?;
-        enter(work, &user, &attempt.browser, &attempt.then).map(Some)
+        enter(work, &user, &attempt.browser, &attempt.then)
     })
     .await?;
     app.letters.notify_one();
     outcome.ok_or(Refusal::Wrong)
 }
 
-fn enter(work: &mut Work<'_, '_>, user: &str, browser: &Browser, then: &Then) -> Result<Outcome> {
-    Ok(Outcome::In(sign_in::enter(work, user, Factor::Letter, browser, then)?))
+fn enter(work: &mut Work<'_, '_>, user: &str, browser: &Browser, then: &Then) -> Result<Option<Outcome>> {
+    Ok(sign_in::enter(work, user, Factor::Letter, browser, then)?.map(Outcome::In))
 }
 
 /// The first organization, with all that making one brings.
@@ -295,9 +294,4 @@ fn hash_of(token: &str) -> String {
 /// Six digits are guessed at once by whoever has the database, so the hash needs the key that is not in it.
 fn code_hash(app: &App, visitor: &str, code: &str) -> String {
     hex(&app.vault.sign(&["sign-up code", visitor, code]))
-}
-
-/// Whether accounts can be made by anybody, by the invited, or by the operator alone.
-pub fn is_open(app: &App) -> bool {
-    app.config.sign_up == crate::config::SignUp::Open
 }

@@ -3,7 +3,7 @@
 use super::print;
 use crate::App;
 use crate::mail::outbox::{self, Fate};
-use crate::mail::transport::{Attempt, Transport};
+use crate::mail::transport::{Attempt, Lane, Way};
 use crate::mail::{Envelope, Letter, Message, compose};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -37,13 +37,15 @@ pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<
 }
 
 async fn test(app: &App, to: &str, language: &str, json: bool) -> Result<()> {
-    let transport = Transport::open(&app.config)?;
-    let transport = transport.context("letters have no way out: say which with --mail")?;
+    let way = Way::of(&app.config)?.context("letters have no way out: say which with --mail")?;
+    let mut lane = Lane::new(way);
     let letter = Letter::to(to, language, Message::Test { link: app.config.dashboard() });
     let id = app.chance.id();
     let now = app.clock.now();
     let message = compose(&app.config, &Envelope { id: &id, created_at: now }, &letter)?;
-    match transport.send(&format!("{now}-{id}.eml"), message).await {
+    let attempt = lane.send(&format!("{now}-{id}.eml"), &message).await;
+    lane.close().await;
+    match attempt {
         Attempt::Letter(Fate::Sent) if json => print(&json!({ "to": to, "sent": true }).to_string()),
         Attempt::Letter(Fate::Sent) => print(&format!("sent to {to}")),
         Attempt::Letter(Fate::Dropped) => Ok(()),

@@ -40,8 +40,8 @@ async fn page(visit: &Visit<'_>, session: &Session, wrong: &[(String, String)]) 
         .field(field("last_name", "field-last-name", "family-name", &session.last_name).optional())
         .field(language);
     let mut address = Section::new(say.of("account-address")).text(say.with(
-        if session.email_proved { "account-address.is" } else { "account-address.unproved" },
-        &[("address", &session.email)],
+        if session.claimed.is_none() { "account-address.is" } else { "account-address.unproved" },
+        &[("address", &session.email), ("claimed", session.shown_email())],
     ));
     if let Some(wanted) = wanted {
         address = address.text(say.with("account-address.waits", &[("address", &wanted)]));
@@ -50,11 +50,11 @@ async fn page(visit: &Visit<'_>, session: &Session, wrong: &[(String, String)]) 
                 .style(Style::Quiet)
                 .hidden("email", wanted),
         );
-    } else if !session.email_proved {
+    } else if let Some(claimed) = &session.claimed {
         address = address.form(
             Form::new("/account/address", say.of("account-address.prove"))
                 .style(Style::Quiet)
-                .hidden("email", session.email.as_str()),
+                .hidden("email", claimed.as_str()),
         );
     }
     let new = Field::new("email", say.of("field-new-email"), "email", "email")

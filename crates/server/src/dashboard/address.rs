@@ -20,9 +20,9 @@ pub(super) fn new(visit: &Visit<'_>, token: &str) -> Answer {
 
 /// Proves the new address.
 pub(super) async fn confirm(visit: &Visit<'_>, session: &Session, token: &str) -> Result<Answer> {
-    let (token, user) = (token.to_owned(), session.user.clone());
+    let (token, user, own) = (token.to_owned(), session.user.clone(), session.id.clone());
     let outcome = Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
-        addresses::confirm(work, &token, &user)
+        addresses::confirm(work, &token, &user, &own)
     })
     .await?;
     visit.app.letters.notify_one();

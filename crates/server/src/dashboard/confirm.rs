@@ -20,10 +20,15 @@ fn page(visit: &Visit<'_>, session: &Session) -> Page {
     let email = Field::new("email", say.of("field-email"), "email", "username").value(&session.email).fixed();
     let password = Field::new("password", say.of("field-password"), "password", "current-password");
     let form = Form::new("/confirm", say.of("confirm.button")).hidden("next", visit.next());
+    let code = Field::new("code", say.of("confirm.code"), "text", "one-time-code");
     let passkey = Form::new("/confirm/passkey", say.of("sign-in.passkey")).hidden("next", visit.next());
     let section = Section::new(say.of("confirm"))
         .text(say.of("confirm.lead"))
-        .form(form.field(email).field(password))
+        .form(if session.otp {
+            form.field(email).field(password).field(code)
+        } else {
+            form.field(email).field(password)
+        })
         .form(passkey.style(Style::Quiet).passkey("get"))
         .link("/reset", say.of("sign-in.forgot"));
     Page::narrow(say.of("confirm"), section)
@@ -31,10 +36,13 @@ fn page(visit: &Visit<'_>, session: &Session) -> Page {
 
 /// Tries the password.
 pub(super) async fn password(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
-    let tried = sign_in::check_password(visit.app, &visit.browser, &session.email, visit.field("password"));
-    match tried.await {
+    let (password, code) = (visit.field("password"), visit.field("code"));
+    match sign_in::check_again(visit.app, &visit.browser, session, password, code).await {
         Ok(()) => renew(visit, session).await,
-        Err(refusal) => refused(visit, page(visit, session), refusal, "wrong-password"),
+        Err(refusal) => {
+            let wrong = if session.otp { "wrong-password-or-code" } else { "wrong-password" };
+            refused(visit, page(visit, session), refusal, wrong)
+        }
     }
 }
 
@@ -48,9 +56,9 @@ pub(super) async fn passkey(visit: &Visit<'_>, session: &Session) -> Result<Answ
     let Ok(shown) = shown else {
         return refused(visit, page(visit, session), Refusal::Wrong, "wrong-passkey");
     };
-    let visitor = visit.visitor_hash();
+    let (visitor, question) = (visit.visitor_hash(), visit.field("question").to_owned());
     let whose = Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
-        passkeys::finish(work, &visitor, &shown)
+        passkeys::finish(work, &visitor, (&question, &shown))
     })
     .await?;
     if whose.as_deref() == Some(&session.user) {

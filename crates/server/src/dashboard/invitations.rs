@@ -2,13 +2,12 @@
 
 use super::page::{Field, Form, Mark, Page, Section, Style};
 use super::visit::{Visit, go};
-use super::{dead_end, refused, sign_in};
-use crate::accounts::passwords;
+use super::{dead_end, judge, refused, sign_in};
 use crate::accounts::sign_in::Refusal;
 use crate::config::SignUp;
 use crate::http::Answer;
 use crate::invitations::{self, Invitation, Newcomer, State};
-use crate::mail::Brand;
+use crate::mail::{Brand, clean};
 use crate::resources::users;
 use crate::work::{Author, Work};
 use guildhall_jsonapi::{Problem, Result};
@@ -31,16 +30,18 @@ pub(super) async fn page_of(visit: &Visit<'_>, token: &str) -> Result<Page> {
 
 fn open(visit: &Visit<'_>, token: &str, found: &Invitation, wrong: &[(String, String)]) -> Page {
     let say = &visit.say;
-    let organization = found.name.as_str();
+    // Whoever invites chose these: the page says no more in their name than the letter did.
+    let (organization, inviter) = (clean(&found.name), clean(&found.inviter));
+    let organization = organization.as_str();
     let title = say.with("invitation", &[("organization", organization)]);
-    let told = [("organization", organization), ("inviter", found.inviter.as_str()), ("role", &found.role)];
+    let told = [("organization", organization), ("inviter", inviter.as_str()), ("role", &found.role)];
     let lead = if found.inviter.is_empty() { "invitation.lead" } else { "invitation.lead-by" };
     let mut section = Section { mark: Some(mark(found)), ..Section::new(title.clone()) };
     section = section.text(say.with(lead, &told));
     let decline = Form::new(format!("/invitations/{token}/decline"), say.of("invitation.decline"));
     let decline = decline.style(Style::Quiet);
     let signed_in = visit.session.as_ref();
-    let own = signed_in.filter(|session| session.email.eq_ignore_ascii_case(&found.email));
+    let own = signed_in.filter(|session| session.email.to_lowercase() == found.email.to_lowercase());
     if let Some(session) = own {
         let accept = Form::new(format!("/invitations/{token}/accept"), say.of("invitation.accept"));
         section = section.text(say.with("invitation.as", &[("address", &session.email)])).form(accept);
@@ -79,7 +80,8 @@ fn ended(visit: &Visit<'_>, token: &str, found: &Invitation) -> Page {
     let say = &visit.say;
     let name = format!("invitation-{}", found.state.name());
     let title = say.of(&name);
-    let told = [("organization", found.name.as_str()), ("address", &found.email)];
+    let organization = clean(&found.name);
+    let told = [("organization", organization.as_str()), ("address", &found.email)];
     let mut section = Section::new(title.clone()).text(say.with(&format!("{name}.lead"), &told));
     match found.state {
         State::Expired | State::Renewed => {
@@ -133,7 +135,7 @@ async fn join(visit: &Visit<'_>, token: &str) -> Result<Answer> {
     let mut wrong: Vec<(String, String)> =
         users::check(&new).iter().map(|problem| ("name".to_owned(), problem.field().1)).collect();
     let about = [found.email.as_str(), &first_name, &last_name, &found.name];
-    if let Some(weakness) = passwords::weakness(password, &about) {
+    if let Some(weakness) = judge(visit, password, &about).await? {
         wrong.push(("password".to_owned(), weakness.to_owned()));
     }
     if !wrong.is_empty() {

@@ -14,6 +14,7 @@ mod reset;
 mod security;
 mod sign_in;
 mod sign_up;
+mod sure;
 mod visit;
 
 use crate::App;
@@ -44,12 +45,39 @@ pub async fn answer(app: &Arc<App>, address: IpAddr, asked: &Asked) -> Answer {
     };
     let answer = match asked.method {
         Method::GET | Method::HEAD | Method::POST => respond(&visit, path).await.unwrap_or_else(|error| {
-            let page = excuse(&visit, &error);
-            page.answer(&visit)
+            let answer = excuse(&visit, &error).answer(&visit);
+            match retry_after(&error) {
+                Some(seconds) => answer.header(RETRY_AFTER, &seconds.to_string()),
+                None => answer,
+            }
         }),
         _ => dead_end(&visit, 405, "method").answer(&visit).header(ALLOW, "GET, POST"),
     };
     secured(app, visit.remember(answer))
+}
+
+/// After how many seconds it makes sense to come back.
+fn retry_after(error: &Error) -> Option<u64> {
+    match error {
+        Error::Refused(problems) => {
+            problems.iter().find_map(|problem| problem.meta.as_ref()?.get("retry_after")?.as_u64())
+        }
+        Error::Store(guildhall_store::Error::Busy) => Some(2),
+        Error::Store(_) => None,
+    }
+}
+
+/// The page for a request that did not arrive whole, or came too often.
+pub async fn refuse(app: &Arc<App>, address: IpAddr, asked: &Asked, status: u16) -> Answer {
+    let name = match status {
+        413 => "large",
+        429 => "often",
+        _ => "broken-off",
+    };
+    match Visit::read(app, address, asked).await {
+        Ok(visit) => secured(app, dead_end(&visit, status, name).answer(&visit)),
+        Err(error) => secured(app, broken(asked, &error)),
+    }
 }
 
 /// Every page there is.
@@ -59,6 +87,9 @@ async fn respond(visit: &Visit<'_>, path: &str) -> Result<Answer> {
     let post = visit.is_post();
     if post && !visit.is_believed() {
         return Ok(dead_end(visit, 403, "forged").answer(visit));
+    }
+    if post && sure::is_needed(&segments) && visit.field("sure") != "yes" {
+        return Ok(sure::page(visit, &segments).answer(visit));
     }
     match (post, segments.as_slice()) {
         (false, ["sign-up"]) => Ok(sign_up::show(visit)),
@@ -121,7 +152,8 @@ fn is_behind_the_door(segments: &[&str]) -> bool {
 
 /// The sign-in page, which leads back.
 fn ask_to_sign_in(visit: &Visit<'_>) -> Answer {
-    let here = visit.asked.uri.path();
+    let uri = &visit.asked.uri;
+    let here = uri.path_and_query().map_or(uri.path(), http::uri::PathAndQuery::as_str);
     if visit.is_post() || here == "/" {
         return go("/sign-in");
     }
@@ -155,6 +187,12 @@ fn refused(visit: &Visit<'_>, page: Page, refusal: Refusal, wrong: &str) -> Resu
     })
 }
 
+/// What is wrong with a password somebody chose. Who comes while everybody does may come again.
+async fn judge(visit: &Visit<'_>, password: &str, about: &[&str]) -> Result<Option<&'static str>> {
+    let judged = visit.app.hasher.weakness(password, about).await;
+    judged.map_err(|_| guildhall_store::Error::Busy.into())
+}
+
 /// What is told of an error that no form is about.
 fn excuse(visit: &Visit<'_>, error: &Error) -> Page {
     match error {
@@ -163,6 +201,7 @@ fn excuse(visit: &Visit<'_>, error: &Error) -> Page {
             match status {
                 404 => dead_end(visit, 404, "missing"),
                 429 => dead_end(visit, 429, "many"),
+                400..=422 if status != 401 && status != 403 => dead_end(visit, 409, "changed"),
                 _ => dead_end(visit, 403, "forbidden"),
             }
         }

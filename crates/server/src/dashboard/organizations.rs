@@ -31,6 +31,22 @@ fn included(document: &Json) -> HashMap<&str, &Json> {
     all.iter().filter_map(|one| Some((one["id"].as_str()?, one))).collect()
 }
 
+fn page_number(visit: &Visit<'_>) -> u32 {
+    visit.query("page").parse().unwrap_or(1).max(1)
+}
+
+/// Adds the links to the pages before and after.
+fn turn_pages(visit: &Visit<'_>, mut section: Section, path: &str, document: &Json) -> Section {
+    let number = page_number(visit);
+    if number > 1 {
+        section = section.link(format!("{path}?page={}", number - 1), visit.say.of("people.earlier"));
+    }
+    if u64::from(number) < document["meta"]["page_count"].as_u64().unwrap_or(1) {
+        section = section.link(format!("{path}?page={}", number + 1), visit.say.of("people.later"));
+    }
+    section
+}
+
 /// One's organizations.
 pub(super) async fn list(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
     list_with(visit, session, &[]).await
@@ -39,9 +55,10 @@ pub(super) async fn list(visit: &Visit<'_>, session: &Session) -> Result<Answer>
 async fn list_with(visit: &Visit<'_>, session: &Session, wrong: &[(String, String)]) -> Result<Answer> {
     let say = &visit.say;
     let mine = form_urlencoded::Serializer::new(String::new())
-        .append_pair("filter[q][user_email_eq]", &session.email)
+        .append_pair("filter[q][user_email_eq]", session.shown_email())
         .append_pair("include", "organization,role")
         .append_pair("page[size]", "25")
+        .append_pair("page[number]", &page_number(visit).to_string())
         .finish();
     let document = ask(visit, session, "GET", &format!("memberships?{mine}"), &Json::Null).await?;
     let records = included(&document);
@@ -60,7 +77,8 @@ async fn list_with(visit: &Visit<'_>, session: &Session, wrong: &[(String, Strin
             ..Item::default()
         });
     }
-    if section.list.is_empty() {
+    section = turn_pages(visit, section, "/", &document);
+    if section.list.is_empty() && section.links.is_empty() {
         section = section.text(say.of("organizations.none"));
     }
     let name = Field::new("name", say.of("field-organization"), "text", "organization")
@@ -133,7 +151,7 @@ async fn people(
     wrong: &[(String, String)],
 ) -> Result<Answer> {
     let say = &visit.say;
-    let number = visit.query("page").parse::<u32>().unwrap_or(1).max(1);
+    let number = page_number(visit);
     let path = format!(
         "memberships?filter%5Bq%5D%5Borganization_id_eq%5D={}&include=role&sort=created_at&page%5Bsize%5D=25&page%5Bnumber%5D={number}",
         place.id
@@ -148,15 +166,7 @@ async fn people(
         let role = records.get(text(member, "/relationships/role/data/id"));
         section = section.item(person(visit, slug, place, session, member, role, &refused));
     }
-    let pages = document["meta"]["page_count"].as_u64().unwrap_or(1);
-    if u64::from(number) > 1 {
-        section =
-            section.link(format!("/organizations/{slug}?page={}", number - 1), say.of("people.earlier"));
-    }
-    if u64::from(number) < pages {
-        section = section.link(format!("/organizations/{slug}?page={}", number + 1), say.of("people.later"));
-    }
-    let mut sections = vec![section];
+    let mut sections = vec![turn_pages(visit, section, &format!("/organizations/{slug}"), &document)];
     if place.admin {
         sections.insert(0, invite_section(visit, session, slug, place, wrong).await?);
         let asks = if place.asks { "settings-ask.off" } else { "settings-ask.on" };
@@ -204,7 +214,7 @@ fn person(
     if place.admin && pending {
         forms.push(deed("resend", Style::Quiet));
         forms.push(deed("revoke", Style::Danger));
-    } else if !owner && email.eq_ignore_ascii_case(&session.email) {
+    } else if !owner && email == session.shown_email() {
         forms.push(deed("leave", Style::Danger));
     } else if place.admin && !owner {
         forms.push(deed("remove", Style::Danger));
@@ -227,9 +237,18 @@ async fn invite_section(
     wrong: &[(String, String)],
 ) -> Result<Section> {
     let say = &visit.say;
-    let path = format!("organizations/{}/roles?sort=created_at&page%5Bsize%5D=25", place.id);
-    let roles = ask(visit, session, "GET", &path, &Json::Null).await?;
-    let roles = roles["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut roles = Vec::new();
+    for number in 1.. {
+        let path = format!(
+            "organizations/{}/roles?sort=created_at&page%5Bsize%5D=25&page%5Bnumber%5D={number}",
+            place.id
+        );
+        let mut document = ask(visit, session, "GET", &path, &Json::Null).await?;
+        roles.extend(document["data"].as_array_mut().map(std::mem::take).unwrap_or_default());
+        if document["meta"]["page_count"].as_u64().unwrap_or(1) <= number {
+            break;
+        }
+    }
     let choice = |role: &Json| (text(role, "/id").to_owned(), text(role, "/attributes/name").to_owned());
     let email =
         Field::new("user_email", say.of("field-email"), "email", "off").value(visit.field("user_email"));

@@ -165,7 +165,7 @@ impl Page {
         let page = Rendered {
             language: &visit.say.tag(),
             csrf: &visit.csrf(),
-            here: visit.asked.uri.path(),
+            here: &address_of(visit.asked.uri.path(), visit.is_post()),
             languages: say::languages().into_iter().map(|tag| (visit.say.tag() == tag, tag)).collect(),
             style: assets::path("guildhall.css"),
             script: assets::path("guildhall.js"),
@@ -181,6 +181,19 @@ impl Page {
             }
         }
     }
+}
+
+/// The address of the page on which a form was: where whoever only wants another language goes.
+pub(super) fn address_of(path: &str, post: bool) -> String {
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let kept = match segments.as_slice() {
+        ["organizations"] => 0,
+        ["account", "security", _] | ["invitations" | "organizations", _, _] => 2,
+        ["account", "address"] | ["sign-in" | "confirm", "passkey"] => 1,
+        all => all.len(),
+    };
+    let kept = if post { kept } else { segments.len() };
+    format!("/{}", segments[..kept].join("/"))
 }
 
 #[derive(Template)]
@@ -246,7 +259,11 @@ impl Field {
     /// With what is wrong with it, from a list of field and name of the message.
     pub(super) fn check(self, visit: &Visit<'_>, wrong: &[(String, String)]) -> Self {
         let found = wrong.iter().find(|(name, _)| name == self.name);
-        let error = found.map(|(_, rule)| visit.say.of(&format!("wrong-{rule}")));
+        let error = found.map(|(_, rule)| {
+            let name = format!("wrong-{rule}");
+            let told = visit.say.of(&name);
+            if told == name { visit.say.of("wrong-invalid") } else { told }
+        });
         Self { error: error.unwrap_or_default(), ..self }
     }
 }

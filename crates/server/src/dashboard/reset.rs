@@ -2,9 +2,9 @@
 
 use super::page::{Field, Form, Page, Section};
 use super::visit::{Visit, go};
-use super::{dead_end, refused};
+use super::{dead_end, judge, refused};
+use crate::accounts::resets;
 use crate::accounts::sign_in::{Refusal, Then};
-use crate::accounts::{passwords, resets};
 use crate::http::Answer;
 use guildhall_jsonapi::{Result, check_email};
 
@@ -78,7 +78,7 @@ pub(super) async fn choose(visit: &Visit<'_>, token: &str) -> Result<Answer> {
         return Ok(dead(visit).answer(visit));
     };
     let password = visit.field("password");
-    if let Some(weakness) = passwords::weakness(password, &[&email, &name]) {
+    if let Some(weakness) = judge(visit, password, &[&email, &name]).await? {
         let wrong = [("password".to_owned(), weakness.to_owned())];
         return Ok(choose_page(visit, token, &email, &wrong).answer(visit));
     }

@@ -1,5 +1,6 @@
 //! The ways into one's account: password, second factor, passkeys, sessions.
 
+use super::judge;
 use super::page::{Field, Form, Item, Page, Section, Style};
 use super::visit::{Visit, go};
 use crate::accounts::sessions::{self, Session};
@@ -251,7 +252,7 @@ async fn run<T: Send + 'static>(
 async fn password(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
     let password = visit.field("password");
     let about = [session.email.as_str(), &session.first_name, &session.last_name];
-    if let Some(weakness) = passwords::weakness(password, &about) {
+    if let Some(weakness) = judge(visit, password, &about).await? {
         let wrong = [("password".to_owned(), weakness.to_owned())];
         return Ok(page(visit, session, &wrong).await?.answer(visit));
     }
@@ -277,13 +278,15 @@ pub(super) async fn codes(visit: &Visit<'_>, session: &Session) -> Result<Answer
     if !session.is_fresh(visit.app.clock.now()) {
         return Ok(go("/confirm?next=/account/codes"));
     }
-    Ok(seed_page(visit, session, &[]).await?.answer(visit))
+    seed_page(visit, session, &[]).await
 }
 
-async fn seed_page(visit: &Visit<'_>, session: &Session, wrong: &[(String, String)]) -> Result<Page> {
+async fn seed_page(visit: &Visit<'_>, session: &Session, wrong: &[(String, String)]) -> Result<Answer> {
     let say = &visit.say;
     let (user, email) = (session.user.clone(), session.email.clone());
     let seed = run(visit, session, move |work| second_factor::begin(work, &user, &email)).await?;
+    // They are on already: a form was sent twice, or from another window.
+    let Some(seed) = seed else { return Ok(go("/account/security")) };
     let picture = QrCode::new(seed.url.as_bytes()).ok().map(|code| {
         let svg = code.render::<svg::Color<'_>>().min_dimensions(200, 200).build();
         // A page takes the element, not the document around it.
@@ -294,7 +297,8 @@ async fn seed_page(visit: &Visit<'_>, session: &Session, wrong: &[(String, Strin
     let mut section = Section::new(say.of("codes")).text(say.of("codes.lead"));
     section.picture = picture;
     let section = section.show(say.of("codes.seed"), seed.text).form(form);
-    Ok(Page::narrow(say.of("codes"), section.link("/account/security", say.of("codes.back"))))
+    let page = Page::narrow(say.of("codes"), section.link("/account/security", say.of("codes.back")));
+    Ok(page.answer(visit))
 }
 
 async fn confirm_code(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
@@ -311,7 +315,7 @@ async fn confirm_code(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
         Some(codes) => Ok(recovery_page(visit, &codes).answer(visit)),
         None => {
             let wrong = [("code".to_owned(), "code".to_owned())];
-            Ok(seed_page(visit, session, &wrong).await?.answer(visit))
+            seed_page(visit, session, &wrong).await
         }
     }
 }
@@ -330,9 +334,9 @@ async fn add_passkey(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
         return Ok(go("/account/security?said=passkey-failed"));
     };
     let (user, visitor) = (session.user.clone(), visit.visitor_hash());
-    let name = visit.field("name").to_owned();
+    let (name, question) = (visit.field("name").to_owned(), visit.field("question").to_owned());
     let added = run(visit, session, move |work| {
-        let added = passkeys::finish_new(work, &visitor, &user, &name, &made)?;
+        let added = passkeys::finish_new(work, &visitor, &user, &name, (&question, &made))?;
         if added {
             note(work, &user, "add_passkey", "passkey-added")?;
         }

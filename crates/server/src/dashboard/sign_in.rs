@@ -7,7 +7,6 @@ use crate::accounts::sessions;
 use crate::accounts::sign_in::{self, Progress, Refusal, Then};
 use crate::config::SignUp;
 use crate::http::Answer;
-use crate::invitations;
 use crate::work::Work;
 use guildhall_jsonapi::Result;
 
@@ -45,8 +44,13 @@ pub(super) fn forms(visit: &Visit<'_>, email: &str, fixed: bool, next: &str, inv
 
 /// What is to happen once they are in.
 fn then(visit: &Visit<'_>) -> Then {
-    let invitation = Some(visit.field("invitation")).filter(|token| !token.is_empty());
-    Then { next: visit.next(), invitation: invitation.map(invitations::hash_of) }
+    let invitation = Some(visit.field("invitation")).filter(|token| is_token(token));
+    Then { next: visit.next(), invitation: invitation.map(str::to_owned) }
+}
+
+/// Whether a text can be part of a path as it is.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// The page a form was on.
@@ -74,7 +78,15 @@ pub(super) async fn password(visit: &Visit<'_>) -> Result<Answer> {
 /// Tries the passkey.
 pub(super) async fn passkey(visit: &Visit<'_>) -> Result<Answer> {
     let tried = match serde_json::from_str(visit.field("credential")) {
-        Ok(shown) => sign_in::by_passkey(visit.app, visit.attempt(then(visit)), shown).await,
+        Ok(shown) => {
+            sign_in::by_passkey(
+                visit.app,
+                visit.attempt(then(visit)),
+                visit.field("question").to_owned(),
+                shown,
+            )
+            .await
+        }
         Err(_) => Err(Refusal::Wrong),
     };
     match tried {
@@ -91,14 +103,28 @@ pub(super) async fn code(visit: &Visit<'_>) -> Result<Answer> {
 
 fn code_page(visit: &Visit<'_>) -> Page {
     let say = &visit.say;
-    let form = Form::new("/sign-in/code", say.of("sign-in-code.button")).field(Field::new(
-        "code",
-        say.of("field-code"),
-        "code",
-        "one-time-code",
-    ));
-    let section = Section::new(say.of("sign-in-code")).text(say.of("sign-in-code.lead")).form(form);
-    Page::narrow(say.of("sign-in-code"), section.text(say.of("sign-in-code.lost")))
+    let recovery = visit.query("with") == "recovery";
+    let form = Form::new(
+        if recovery { "/sign-in/code?with=recovery" } else { "/sign-in/code" },
+        say.of("sign-in-code.button"),
+    );
+    let section = Section::new(say.of("sign-in-code"));
+    let section = if recovery {
+        // Letters and digits: no keyboard of digits only.
+        let code = Field::new("code", say.of("field-recovery-code"), "text", "off");
+        section
+            .text(say.of("sign-in-code.recovery"))
+            .form(form.field(code))
+            .link("/sign-in/code", say.of("sign-in-code.device"))
+    } else {
+        let code = Field::new("code", say.of("field-code"), "code", "one-time-code");
+        let lost = say.of("sign-in-code.lost");
+        section
+            .text(say.of("sign-in-code.lead"))
+            .form(form.field(code))
+            .link("/sign-in/code?with=recovery", lost)
+    };
+    Page::narrow(say.of("sign-in-code"), section)
 }
 
 /// Tries the code.
@@ -115,10 +141,9 @@ pub(super) async fn confirm(visit: &Visit<'_>) -> Result<Answer> {
 fn on(visit: &Visit<'_>, progress: Progress) -> Answer {
     match progress {
         Progress::OwesCode => go("/sign-in/code"),
-        Progress::In(token, then) => {
+        Progress::In(token, next) => {
             visit.app.letters.notify_one();
-            let next = if then.next.is_empty() { "/" } else { &then.next };
-            visit.sign_in(go(next), &token)
+            visit.sign_in(go(if next.is_empty() { "/" } else { &next }), &token)
         }
     }
 }

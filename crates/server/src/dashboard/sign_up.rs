@@ -3,7 +3,8 @@
 use super::page::{Field, Form, Page, Section, Style};
 use super::visit::{Visit, go};
 use super::{dead_end, refused};
-use crate::accounts::sign_in::{Progress, Then};
+use crate::accounts::guesses::Try;
+use crate::accounts::sign_in::{Progress, Refusal, Then};
 use crate::accounts::sign_ups::{self, Asked, Outcome, Waiting};
 use crate::config::SignUp;
 use crate::http::Answer;
@@ -56,14 +57,22 @@ pub(super) async fn ask(visit: &Visit<'_>) -> Result<Answer> {
         password: visit.field("password").to_owned(),
         language: visit.say.tag(),
     };
-    let mut wrong = sign_ups::check(&asked);
+    let attempt = visit.attempt(Then::default());
+    // Before any work: what can be asked for without an account is limited first.
+    let tries = [Try::Letter(visit.browser.address)];
+    if let Err(seconds) = visit.app.guesses.take(&tries, visit.app.clock.now()) {
+        return refused(visit, form(visit, &[]), Refusal::Wait(seconds), "wrong-invalid");
+    }
+    let Ok(mut wrong) = sign_ups::check(visit.app, &asked).await else {
+        return refused(visit, form(visit, &[]), Refusal::Busy, "wrong-busy");
+    };
     if asked.last_name.trim().is_empty() {
         wrong.push(("last_name".to_owned(), "blank".to_owned()));
     }
     if !wrong.is_empty() {
         return Ok(form(visit, &wrong).answer(visit));
     }
-    match sign_ups::ask(visit.app, &visit.attempt(Then::default()), asked).await {
+    match sign_ups::ask(visit.app, &attempt, asked).await {
         Ok(()) => Ok(go("/sign-up/check")),
         Err(refusal) => refused(visit, form(visit, &[]), refusal, "wrong-invalid"),
     }
@@ -95,7 +104,7 @@ fn code_form(visit: &Visit<'_>, waiting: &Waiting) -> Page {
 /// Proves the address by the code.
 pub(super) async fn code(visit: &Visit<'_>) -> Result<Answer> {
     let Some(waiting) = sign_ups::of_browser(visit.app, &visit.visitor_hash()).await? else {
-        return Ok(dead_end(visit, 404, "proof").answer(visit));
+        return check(visit).await;
     };
     match sign_ups::by_code(visit.app, visit.attempt(Then::default()), visit.field("code")).await {
         Ok(outcome) => Ok(done(visit, outcome)),
@@ -108,6 +117,7 @@ pub(super) async fn link(visit: &Visit<'_>, token: &str) -> Result<Answer> {
     let waiting = sign_ups::of_link(visit.app, token, &visit.visitor_hash()).await?;
     Ok(match waiting {
         Some(waiting) => link_form(visit, token, &waiting).answer(visit),
+        None if visit.session.is_some() => go("/"),
         None => dead_end(visit, 404, "proof").answer(visit),
     })
 }

@@ -96,9 +96,9 @@ impl<'a> Visit<'a> {
     /// Whether a change was asked for by one of our own pages, in this browser and this session. What
     /// browsers say of where a request comes from must not contradict it.
     pub(super) fn is_believed(&self) -> bool {
-        let own = Url::parse(&self.app.config.dashboard()).map(|url| url.origin().ascii_serialization());
         let origin = self.asked.header("origin");
-        let from_here = origin.is_none_or(|origin| own.is_ok_and(|own| own == origin));
+        let from_here =
+            origin.is_none_or(|origin| self.app.config.dashboards().iter().any(|own| own == origin));
         let same = self.asked.header("sec-fetch-site").is_none_or(|site| site == "same-origin");
         let shown = self.asked.header("x-csrf-token").unwrap_or_else(|| self.field("csrf"));
         from_here && same && !self.is_new && equal(shown, &self.csrf())
@@ -197,6 +197,8 @@ fn own_path(dashboard: &str, said: &str) -> String {
             && !said.starts_with("//")
             && !said.contains('\\')
             && base.origin() == joined.origin()
+            // What is normalized may begin with two slashes, which lead elsewhere.
+            && !joined.path().starts_with("//")
     });
     own.map_or_else(
         || "/".to_owned(),
@@ -223,6 +225,9 @@ mod tests {
             ("//evil.example", "/"),
             ("/\\evil.example", "/"),
             ("/\t/evil.example", "/"),
+            ("/.//evil.example", "/"),
+            ("/a/..//evil.example", "/"),
+            ("/%2e//evil.example", "/"),
             ("/\n//evil.example", "/"),
             ("https://evil.example", "/"),
             ("https://dashboard.example.test@evil.example/", "/"),

@@ -2,6 +2,8 @@
 
 /// How long a name may be in a letter, in characters.
 const LONGEST: usize = 48;
+/// How many digits make a number to call.
+const NUMBER: usize = 6;
 
 /// A name without what mail programs make links of, what hides or turns text, and what is no name: an
 /// invitation is not to carry somebody's message.
@@ -20,7 +22,11 @@ pub fn clean(name: &str) -> String {
         };
         kept.push(letter);
     }
-    let words: Vec<&str> = kept.split(' ').filter(|word| !word.is_empty() && !is_number(word)).collect();
+    // Digits enough to call, in however many words, are no name.
+    let number = kept.chars().filter(char::is_ascii_digit).count() >= NUMBER;
+    let has_digits = |word: &str| word.chars().any(|letter| letter.is_ascii_digit());
+    let words: Vec<&str> =
+        kept.split(' ').filter(|word| !(word.is_empty() || number && has_digits(word))).collect();
     let whole = words.join(" ");
     if whole.chars().count() <= LONGEST {
         return whole;
@@ -29,11 +35,6 @@ pub fn clean(name: &str) -> String {
     short.truncate(short.trim_end().len());
     short.push('…');
     short
-}
-
-/// Whether a word is a number to call.
-fn is_number(word: &str) -> bool {
-    word.chars().filter(char::is_ascii_digit).count() >= 6
 }
 
 /// Control characters, and those that change the direction or have no width.
@@ -66,7 +67,8 @@ mod tests {
         for (name, left) in [
             ("You won! https://evil.example/claim", "You won! https evil example claim"),
             ("evil.example", "evil example"),
-            ("call +39 055 1234567 now", "call +39 055 now"),
+            ("call +39 055 1234567 now", "call now"),
+            ("Call 0800 123 45 67 today", "Call today"),
             ("line\r\nBcc: all@example.com", "line Bcc all example com"),
             ("\u{202e}gpj.exe", "gpj exe"),
             ("a\u{200b}b", "ab"),

@@ -7,7 +7,7 @@ use guildhall_store::{Error, Row, Sql, Tx};
 
 const MINUTE: i64 = 60 * 1000;
 /// How long a lease lasts, which is longer than any conversation with a mail server.
-pub const LEASE: i64 = 15 * MINUTE;
+pub const LEASE: i64 = 30 * MINUTE;
 /// How long it is tried to send a letter.
 const PATIENCE: i64 = 3 * 24 * 60 * MINUTE;
 /// The longest pause between two tries.
@@ -83,12 +83,15 @@ pub fn lease(tx: &mut Tx<'_>, now: i64, most: i64) -> Result<Vec<Due>, Error> {
     Ok(due)
 }
 
-/// Gives back letters that wait for a mail server nobody can talk to, noting why. Those that have waited for
-/// too long are given up.
-pub fn put_off(tx: &mut Tx<'_>, ids: &[String], trouble: &str, now: i64) -> Result<(), Error> {
-    let mut sql = Sql::text("update letters set leased_until = null, failure = ");
-    sql.bind(trouble).push(" where id in (").bind_list(ids.to_vec()).push(")");
+/// Gives back letters that were leased and not tried, noting why. Those that have waited for too long because
+/// of that trouble are given up.
+pub fn put_off(tx: &mut Tx<'_>, ids: &[String], trouble: Option<&str>, now: i64) -> Result<(), Error> {
+    let mut sql = Sql::text("update letters set leased_until = null, failure = coalesce(");
+    sql.bind(trouble).push(", failure) where id in (").bind_list(ids.to_vec()).push(")");
     tx.execute(&sql)?;
+    if trouble.is_none() {
+        return Ok(());
+    }
     let mut sql = Sql::text("update letters set due_at = null, sealed = '', refused_at = ");
     sql.bind(now).push(" where created_at <= ").bind(now - PATIENCE).push(" and id in (");
     sql.bind_list(ids.to_vec()).push(")");

@@ -2,9 +2,11 @@
 //! that what is undone was not counted, on whichever node.
 
 use crate::config::Switch;
+use crate::limits::network;
 use crate::work::Work;
 use guildhall_jsonapi::Result;
 use guildhall_store::Sql;
+use std::net::IpAddr;
 
 /// One of the tallies is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,21 @@ pub struct Full {
     pub index: usize,
     /// After how many seconds it starts anew.
     pub seconds: u64,
+}
+
+/// How many letters of a kind one address gets an hour, from one source and from all of them: somebody
+/// who asks for them on behalf of another must not use them up.
+const AN_HOUR_FROM_ONE: i64 = 3;
+const AN_HOUR_FROM_ALL: i64 = 15;
+const HOUR: i64 = 60 * 60 * 1000;
+
+/// Counts a letter that somebody at an address on the network wants sent; answers whether it may leave.
+pub fn count_letter(work: &mut Work<'_, '_>, kind: &str, email_key: &str, source: IpAddr) -> Result<bool> {
+    let names = [
+        (format!("{kind} {email_key} {}", network(source)), AN_HOUR_FROM_ONE),
+        (format!("{kind} {email_key}"), AN_HOUR_FROM_ALL),
+    ];
+    Ok(count(work, &names, HOUR)?.is_none())
 }
 
 /// Counts one more under each name and answers the first that has more than its limit now.

@@ -3,28 +3,52 @@
 use super::outbox::Fate;
 use crate::config::{Config, MailTo};
 use anyhow::{Context, Result};
+use lettre::address::Envelope;
 use lettre::message::Message;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error as SmtpError, PoolConfig};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
 
 /// How long a mail server may take for one letter. A server that has everything and is slow to say so must
 /// not get it again meanwhile.
-const SLOWEST: Duration = Duration::from_mins(10);
-/// How long a connection may take to be made, and how long it is kept when there is nothing to send.
+pub const SLOWEST: Duration = Duration::from_mins(10);
+/// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(30);
 
-/// How letters leave.
-pub enum Transport {
+/// Where letters go, of which each lane opens one.
+#[derive(Clone)]
+pub enum Way {
     /// By SMTP.
-    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    Smtp(Box<Server>),
     /// As files in a folder.
     Folder(PathBuf),
+}
+
+/// A mail server and what it wants to know.
+#[derive(Clone)]
+pub struct Server {
+    host: String,
+    port: u16,
+    hello: ClientId,
+    parameters: TlsParameters,
+    tls: Tls,
+    credentials: Option<Credentials>,
+}
+
+/// When a conversation turns private.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tls {
+    /// From its first byte on.
+    Always,
+    /// By STARTTLS, or there is no conversation.
+    Required,
+    /// By STARTTLS, where the server knows it.
+    Offered,
 }
 
 /// How one attempt went.
@@ -36,34 +60,157 @@ pub enum Attempt {
     Server(String),
 }
 
-impl Transport {
+impl Way {
     /// That of the settings; `None` when they name none.
-    pub fn open(config: &Config) -> Result<Option<Self>> {
+    pub fn of(config: &Config) -> Result<Option<Self>> {
         Ok(match config.mail_to() {
             None => None,
             Some(MailTo::Folder(folder)) => Some(Self::Folder(folder)),
-            Some(MailTo::Smtp(url)) => Some(Self::Smtp(Box::new(smtp(config, &url)?))),
+            Some(MailTo::Smtp(url)) => Some(Self::Smtp(Box::new(Server::of(config, &url)?))),
         })
+    }
+}
+
+impl Server {
+    /// `smtps://` is TLS from the first byte; `smtp://` turns to it with STARTTLS, which only a server on this
+    /// machine may lack.
+    fn of(config: &Config, url: &Url) -> Result<Self> {
+        let host = url.host_str().context("--mail names no host")?.trim_matches(['[', ']']).to_owned();
+        let mut parameters = TlsParameters::builder(host.clone());
+        if let Some(file) = &config.mail_ca {
+            let pem = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let certificate = Certificate::from_pem(&pem)
+                .with_context(|| format!("{} holds no certificate", file.display()))?;
+            parameters = parameters.add_root_certificate(certificate);
+        }
+        let (tls, port) = match url.scheme() {
+            "smtps" => (Tls::Always, 465),
+            _ if matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1") => (Tls::Offered, 25),
+            _ => (Tls::Required, 587),
+        };
+        let decoded =
+            |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let password = decoded(url.password().unwrap_or_default());
+        let credentials =
+            (!url.username().is_empty()).then(|| Credentials::new(decoded(url.username()), password));
+        let hello = ClientId::Domain(config.domain.split(':').next().unwrap_or(&config.domain).to_owned());
+        let (parameters, port) = (parameters.build_rustls()?, url.port().unwrap_or(port));
+        Ok(Self { host, port, hello, parameters, tls, credentials })
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection> {
+        let wrapped = (self.tls == Tls::Always).then(|| self.parameters.clone());
+        let address = (self.host.as_str(), self.port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(address, Some(CONNECT), &self.hello, wrapped, None).await?;
+        if self.tls != Tls::Always && connection.can_starttls() {
+            connection.starttls(self.parameters.clone(), &self.hello).await?;
+        } else {
+            anyhow::ensure!(self.tls != Tls::Required, "the mail server does not offer STARTTLS");
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+}
+
+/// One way out, with the connection it has open.
+pub struct Lane {
+    way: Way,
+    open: Option<AsyncSmtpConnection>,
+}
+
+impl Lane {
+    /// One that goes this way.
+    pub fn new(way: Way) -> Self {
+        Self { way, open: None }
     }
 
     /// Tries to send a letter. `file` is what it is called in a folder.
-    pub async fn send(&self, file: &str, message: Message) -> Attempt {
-        match self {
-            Self::Folder(folder) => match write(folder, file, &message.formatted()) {
-                Ok(()) => Attempt::Letter(Fate::Sent),
-                Err(error) => Attempt::Server(format!("{error:#}")),
+    pub async fn send(&mut self, file: &str, message: &Message) -> Attempt {
+        let server = match &self.way {
+            Way::Smtp(server) => server.clone(),
+            Way::Folder(folder) => {
+                return match write(folder, file, &message.formatted()) {
+                    Ok(()) => Attempt::Letter(Fate::Sent),
+                    Err(error) => Attempt::Server(format!("{error:#}")),
+                };
+            }
+        };
+        let letter = message.formatted();
+        let conversation = self.converse(&server, message.envelope(), &letter);
+        let attempt = tokio::time::timeout(SLOWEST, conversation)
+            .await
+            .unwrap_or_else(|_| Attempt::Letter(Fate::Later("the mail server took too long".to_owned())));
+        if attempt != Attempt::Letter(Fate::Sent) {
+            // What state it is in nobody knows.
+            self.close().await;
+        }
+        attempt
+    }
+
+    /// Says goodbye.
+    pub async fn close(&mut self) {
+        if let Some(mut open) = self.open.take() {
+            let goodbye = tokio::time::timeout(Duration::from_secs(2), open.quit()).await;
+            tracing::debug!(polite = goodbye.is_ok_and(|said| said.is_ok()), "left the mail server");
+        }
+    }
+
+    async fn converse(&mut self, server: &Server, envelope: &Envelope, letter: &[u8]) -> Attempt {
+        let kept = match self.open.take() {
+            // One that was idle may have been hung up on.
+            Some(mut open) => {
+                if open.test_connected().await {
+                    Some(open)
+                } else {
+                    None
+                }
+            }
+            None => None,
+        };
+        let connection = match kept {
+            Some(open) => open,
+            None => match server.connect().await {
+                Ok(open) => open,
+                Err(error) => return Attempt::Server(format!("{error:#}")),
             },
-            Self::Smtp(smtp) => match tokio::time::timeout(SLOWEST, smtp.send(message)).await {
-                Ok(Ok(_)) => Attempt::Letter(Fate::Sent),
-                Ok(Err(error)) => failure(&error),
-                Err(_) => Attempt::Letter(Fate::Later("the mail server took too long".to_owned())),
-            },
+        };
+        let connection = self.open.insert(connection);
+        let mut parameters = Vec::new();
+        if connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        if connection.server_info().supports_feature(Extension::EightBitMime) {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        // Who we are and who it is from says nothing of the letter: whatever is wrong with that, it waits.
+        if let Err(error) = connection.command(Mail::new(envelope.from().cloned(), parameters)).await {
+            return Attempt::Server(told(&error));
+        }
+        for recipient in envelope.to() {
+            if let Err(error) = connection.command(Rcpt::new(recipient.clone(), Vec::new())).await {
+                return Attempt::Letter(fate(&error));
+            }
+        }
+        if let Err(error) = connection.command(Data).await {
+            return Attempt::Letter(fate(&error));
+        }
+        match connection.message(letter).await {
+            Ok(_) => Attempt::Letter(Fate::Sent),
+            Err(error) => Attempt::Letter(fate(&error)),
         }
     }
 }
 
-/// What a failure says: of the letter, when the server has answered about it, else of the server.
-fn failure(error: &SmtpError) -> Attempt {
+/// A letter is refused for good only where the server says so.
+fn fate(error: &SmtpError) -> Fate {
+    if error.is_permanent() { Fate::Refused(told(error)) } else { Fate::Later(told(error)) }
+}
+
+/// An error with what it says of its cause.
+fn told(error: &SmtpError) -> String {
     let mut told = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -73,49 +220,7 @@ fn failure(error: &SmtpError) -> Attempt {
         }
         source = cause.source();
     }
-    let code = error.status().map(|code| code.to_string()).unwrap_or_default();
-    // Who we are is wrong, not what we send.
-    let ours = matches!(code.as_str(), "421" | "454" | "530" | "534" | "535" | "538");
-    if ours || error.status().is_none() && !error.is_timeout() && !error.is_client() {
-        Attempt::Server(told)
-    } else if error.is_permanent() || error.is_client() {
-        Attempt::Letter(Fate::Refused(told))
-    } else {
-        Attempt::Letter(Fate::Later(told))
-    }
-}
-
-/// `smtps://` is TLS from the first byte; `smtp://` turns to it with STARTTLS, which only a server on this
-/// machine may lack.
-fn smtp(config: &Config, url: &Url) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
-    let host = url.host_str().context("--mail names no host")?;
-    let mut parameters = TlsParameters::builder(host.to_owned());
-    if let Some(file) = &config.mail_ca {
-        let pem = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let certificate = Certificate::from_pem(&pem)
-            .with_context(|| format!("{} holds no certificate", file.display()))?;
-        parameters = parameters.add_root_certificate(certificate);
-    }
-    let parameters = parameters.build_rustls()?;
-    let here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    let (tls, port) = match url.scheme() {
-        "smtps" => (Tls::Wrapper(parameters), 465),
-        _ if here => (Tls::Opportunistic(parameters), 25),
-        _ => (Tls::Required(parameters), 587),
-    };
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let hello = config.domain.split(':').next().unwrap_or(&config.domain).to_owned();
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-        .hello_name(ClientId::Domain(hello))
-        .port(url.port().unwrap_or(port))
-        .tls(tls)
-        .timeout(Some(CONNECT))
-        .pool_config(PoolConfig::new().max_size(config.mail_lanes).idle_timeout(CONNECT));
-    if !url.username().is_empty() {
-        let password = decoded(url.password().unwrap_or_default());
-        builder = builder.credentials(Credentials::new(decoded(url.username()), password));
-    }
-    Ok(builder.build())
+    told
 }
 
 /// Writes a file whole or not at all; a repeated letter replaces itself.

@@ -1,8 +1,8 @@
 //! The worker that empties the outbox: one letter at a time in each lane, noted before the next one leaves,
 //! so that a crash repeats at most the one whose fate nobody noted.
 
-use super::outbox::{self, Due, Fate};
-use super::transport::{Attempt, Transport};
+use super::outbox::{self, Due, Fate, LEASE};
+use super::transport::{Attempt, Lane, SLOWEST, Way};
 use super::{Letter, compose};
 use crate::App;
 use anyhow::{Context, Result};
@@ -10,6 +10,7 @@ use guildhall_jsonapi::Secrets as _;
 use std::fs::{File, TryLockError};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How many letters a lane takes at once.
@@ -19,37 +20,41 @@ const LOOK: Duration = Duration::from_secs(5);
 /// The longest pause while there is no talking to the mail server.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Sends letters for as long as it is polled. On one data folder one worker works; another one waits.
-pub async fn work(app: Arc<App>) {
-    let transport = match Transport::open(&app.config) {
-        Ok(Some(transport)) => Arc::new(transport),
+/// Sends letters until `stop` says so, and then ends once none is on its way. On one data folder one worker
+/// works; another one waits.
+pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let way = match Way::of(&app.config) {
+        Ok(Some(way)) => way,
         Ok(None) => {
             tracing::warn!("letters stay in the outbox: say with --mail how they leave");
-            return std::future::pending().await;
+            return;
         }
         Err(error) => {
             tracing::error!("letters stay in the outbox: {error:#}");
-            return std::future::pending().await;
+            return;
         }
     };
-    let lock = claim(&app).await;
+    let lock = tokio::select! {
+        lock = claim(&app) => lock,
+        _ = stop.wait_for(|stopped| *stopped) => return,
+    };
     if let Err(error) = app.db.write(outbox::free_all).await {
         tracing::warn!("leases could not be freed: {error}");
     }
     let mut lanes = JoinSet::new();
     for _ in 0..app.config.mail_lanes.max(1) {
-        lanes.spawn(drive(app.clone(), transport.clone()));
+        lanes.spawn(drive(app.clone(), Lane::new(way.clone()), stop.clone()));
     }
     while lanes.join_next().await.is_some() {}
     drop(lock);
 }
 
 /// Waits until no other process works on this outbox.
-async fn claim(app: &App) -> Option<File> {
+async fn claim(app: &App) -> File {
     loop {
         let file = File::create(app.config.data.join("work.lock"));
         match file.map(|file| (file.try_lock(), file)) {
-            Ok((Ok(()), file)) => return Some(file),
+            Ok((Ok(()), file)) => return file,
             Ok((Err(TryLockError::WouldBlock), _)) => {}
             Ok((Err(TryLockError::Error(error)), _)) | Err(error) => {
                 tracing::warn!("work.lock cannot be taken: {error}");
@@ -59,52 +64,72 @@ async fn claim(app: &App) -> Option<File> {
     }
 }
 
-async fn drive(app: Arc<App>, transport: Arc<Transport>) {
+async fn drive(app: Arc<App>, mut lane: Lane, mut stop: watch::Receiver<bool>) {
     let mut pause = Duration::from_secs(1);
-    loop {
-        match send_some(&app, &transport).await {
-            Ok(Done { sent: 0, trouble: None }) => {
-                // Woken by a write, or looking by itself for what a command queued.
-                drop(tokio::time::timeout(LOOK, app.letters.notified()).await);
+    while !*stop.borrow() {
+        let wait = match send_some(&app, &mut lane, &stop).await {
+            // Woken by a write, or looking by itself for what a command queued.
+            Ok(Done { settled: 0, trouble: None }) => {
+                tokio::select! {
+                    () = app.letters.notified() => {}
+                    () = tokio::time::sleep(LOOK) => {}
+                    _ = stop.wait_for(|stopped| *stopped) => {}
+                }
+                continue;
             }
-            Ok(Done { trouble: None, .. }) => pause = Duration::from_secs(1),
+            Ok(Done { trouble: None, .. }) => {
+                pause = Duration::from_secs(1);
+                continue;
+            }
             Ok(Done { trouble: Some(trouble), .. }) => {
                 tracing::warn!("letters wait: {trouble}");
-                tokio::time::sleep(pause).await;
+                let wait = pause;
                 pause = (pause * 2).min(LONGEST_PAUSE);
+                wait
             }
             Err(error) => {
                 tracing::warn!("letters wait: {error:#}");
-                tokio::time::sleep(LOOK).await;
+                LOOK
             }
-        }
+        };
+        drop(tokio::time::timeout(wait, stop.wait_for(|stopped| *stopped)).await);
     }
+    lane.close().await;
 }
 
 /// What came of one look into the outbox.
 #[derive(Debug)]
 pub struct Done {
     /// How many letters had their fate.
-    pub sent: usize,
+    pub settled: usize,
     /// Why the others wait.
     pub trouble: Option<String>,
 }
 
-/// Sends what is due, up to a batch.
-pub async fn send_some(app: &Arc<App>, transport: &Transport) -> Result<Done> {
-    let now = app.clock.now();
-    let due = app.db.write(move |tx| outbox::lease(tx, now, BATCH)).await?;
-    let mut done = Done { sent: 0, trouble: None };
+/// Sends what is due, up to a batch, or until it is told to stop.
+pub async fn send_some(app: &Arc<App>, lane: &mut Lane, stop: &watch::Receiver<bool>) -> Result<Done> {
+    let leased = app.clock.now();
+    let due = app.db.write(move |tx| outbox::lease(tx, leased, BATCH)).await?;
+    let mut done = Done { settled: 0, trouble: None };
     let mut waiting = due.into_iter();
+    // A letter is begun only if the lease lasts for as long as it may take.
+    let long = LEASE - i64::try_from(SLOWEST.as_millis()).unwrap_or(LEASE);
     while let Some(letter) = waiting.next() {
-        let fate = match attempt(app, transport, &letter).await {
-            Attempt::Letter(fate) => fate,
-            Attempt::Server(trouble) => {
-                let ids: Vec<String> =
-                    std::iter::once(letter.id.clone()).chain(waiting.map(|due| due.id)).collect();
-                let kept = trouble.clone();
-                app.db.write(move |tx| outbox::put_off(tx, &ids, &kept, now)).await?;
-                done.trouble = Some(trouble);
+        let attempt = if *stop.borrow() || app.clock.now() - leased > long {
+            None
+        } else {
+            Some(attempt(app, lane, &letter).await)
+        };
+        let fate = match attempt {
+            Some(Attempt::Letter(fate)) => fate,
+            other => {
+                let ids: Vec<String> = std::iter::once(letter.id).chain(waiting.map(|due| due.id)).collect();
+                done.trouble = match other {
+                    Some(Attempt::Server(trouble)) => Some(trouble),
+                    _ => None,
+                };
+                let (trouble, now) = (done.trouble.clone(), app.clock.now());
+                app.db.write(move |tx| outbox::put_off(tx, &ids, trouble.as_deref(), now)).await?;
                 break;
             }
         };
@@ -116,12 +141,12 @@ pub async fn send_some(app: &Arc<App>, transport: &Transport) -> Result<Done> {
         }
         let now = app.clock.now();
         app.db.write(move |tx| outbox::settle(tx, &letter, &fate, now)).await?;
-        done.sent += 1;
+        done.settled += 1;
     }
     Ok(done)
 }
 
-async fn attempt(app: &App, transport: &Transport, due: &Due) -> Attempt {
+async fn attempt(app: &App, lane: &mut Lane, due: &Due) -> Attempt {
     let composed = || -> Result<_> {
         let text = app.vault.open(&due.sealed).context("it was sealed with another key")?;
         let letter: Letter = serde_json::from_str(&text)?;
@@ -129,7 +154,7 @@ async fn attempt(app: &App, transport: &Transport, due: &Due) -> Attempt {
     };
     match composed() {
         Ok(None) => Attempt::Letter(Fate::Dropped),
-        Ok(Some(message)) => transport.send(&format!("{}-{}.eml", due.created_at, due.id), message).await,
+        Ok(Some(message)) => lane.send(&format!("{}-{}.eml", due.created_at, due.id), &message).await,
         Err(error) => Attempt::Letter(Fate::Refused(format!("{error:#}"))),
     }
 }

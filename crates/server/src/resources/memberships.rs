@@ -108,7 +108,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     let new: New = input.parse()?;
     let mut columns = input.columns();
     columns.extend(scope);
-    let account = users::proved(work, &new.user_email)?;
+    let account = users::by_email(work, &new.user_email)?;
     let asked = account.is_some() && organizations::asks_existing_users(work, &new.organization)?;
     let user = account.filter(|_| !asked);
     columns.insert("status".to_owned(), json!(if user.is_some() { "active" } else { "pending" }));
@@ -291,6 +291,21 @@ pub fn accept(work: &mut Work<'_, '_>, id: &str, user: &str) -> Result<()> {
             work.update(&membership, columns)?;
             invitations::end(work, &membership.id, State::Accepted)?;
         }
+    }
+    Ok(())
+}
+
+/// Drops what waits for an address in organizations whose member is a user already under another one: they
+/// are there. The address is proved to be theirs.
+pub fn absorb(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<()> {
+    let rows = work.tx.rows(&Sql::new(
+        "select p.id from memberships p join memberships m on m.organization_id = p.organization_id
+         where p.user_email_key = ? and p.user_id is null and m.user_id = ?",
+        [email.to_lowercase().into(), user.into()],
+    ))?;
+    for row in rows.iter() {
+        invitations::end(work, row.text(0), State::Accepted)?;
+        withdraw(work, row.text(0))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A person with an account: the way in. Everyone sees and changes only themselves.
 
 use super::{Resource, Versions, memberships};
-use crate::accounts::{addresses, sessions};
+use crate::accounts::{addresses, owed_codes, sessions};
 use crate::crypto::hash;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Format, flag, text, time};
@@ -41,7 +41,15 @@ static SPEC: Spec = Spec {
             .example("false"),
     ],
     relationships: &[],
-    inner: &[text("email_key"), flag("email_proved"), text("language"), text("plan"), time("disabled_at")],
+    inner: &[
+        text("email_key"),
+        flag("email_proved"),
+        text("proved_email"),
+        text("proved_email_key"),
+        text("language"),
+        text("plan"),
+        time("disabled_at"),
+    ],
 };
 
 /// See the file.
@@ -69,20 +77,45 @@ fn update(work: &mut Work<'_, '_>, user: &Record, input: &mut Input) -> Result<(
         memberships::show_user(work, &user.id).map_err(|error| taken(error, sent))?;
     }
     if moved {
-        addresses::tell_of_move(work, user, input.text("email").unwrap_or_default())?;
+        addresses::tell_of_claim(work, user, input.text("email").unwrap_or_default())?;
     }
     Ok(())
 }
 
-/// Gives a user another address, proved or not.
-pub fn move_to(work: &mut Work<'_, '_>, user: &Record, email: &str, proved: bool) -> Result<()> {
+/// Gives a user an address that was proved to be theirs. Whoever only claimed it goes back to their own.
+pub fn move_to(work: &mut Work<'_, '_>, user: &Record, email: &str) -> Result<()> {
+    evict(work, email, &user.id)?;
+    memberships::absorb(work, &user.id, email)?;
     let columns = [
         ("email".to_owned(), json!(email)),
         ("email_key".to_owned(), json!(email.to_lowercase())),
-        ("email_proved".to_owned(), json!(proved)),
+        ("email_proved".to_owned(), json!(true)),
+        ("proved_email".to_owned(), json!(email)),
+        ("proved_email_key".to_owned(), json!(email.to_lowercase())),
     ];
     work.update(user, Map::from_iter(columns))?;
-    memberships::show_user(work, &user.id).map_err(|error| taken(error, email))
+    memberships::show_user(work, &user.id).map_err(|error| taken(error, email))?;
+    let moved = by_id(work, &user.id)?.ok_or_else(Problem::not_found)?;
+    memberships::activate(work, &moved)
+}
+
+/// Sends whoever claims an address without having proved it back to their own: it is somebody else's.
+fn evict(work: &mut Work<'_, '_>, email: &str, owner: &str) -> Result<()> {
+    let claims = Record::find(work.tx, &SPEC, "email_key", &email.to_lowercase())?;
+    for squatter in
+        claims.iter().filter(|user| user.id != owner && user.column("email_proved") != &json!(true))
+    {
+        let own = squatter.text("proved_email").to_owned();
+        memberships::absorb(work, &squatter.id, &own)?;
+        let columns = [
+            ("email".to_owned(), json!(own)),
+            ("email_key".to_owned(), json!(own.to_lowercase())),
+            ("email_proved".to_owned(), json!(true)),
+        ];
+        work.update(squatter, Map::from_iter(columns))?;
+        memberships::show_user(work, &squatter.id)?;
+    }
+    Ok(())
 }
 
 /// Somebody else was invited by that address to an organization this user is in.
@@ -156,10 +189,17 @@ pub fn register_as(work: &mut Work<'_, '_>, id: &str, new: &New) -> Result<Appli
         "first_name": new.first_name.trim(),
         "last_name": new.last_name.trim(),
         "email_proved": true,
+        "proved_email": new.email,
+        "proved_email_key": new.email.to_lowercase(),
         "plan": new.plan,
     });
     let columns: Map<_, _> = columns.as_object().cloned().unwrap_or_default();
-    work.insert_as(&SPEC, id, columns)?;
+    evict(work, &new.email, id)?;
+    work.insert_as(&SPEC, id, columns).map_err(|error| match error {
+        // Whichever of its forms is the one that somebody has.
+        Error::Refused(_) => Problem::taken("email", &new.email).into(),
+        other => other,
+    })?;
     let application = Application {
         client_id: work.app.chance.secret(),
         client_secret: work.app.chance.secret(),
@@ -211,20 +251,14 @@ pub fn set_plan(work: &mut Work<'_, '_>, user: &Record, plan: &str) -> Result<()
     work.update(user, columns)
 }
 
-/// The user with this address, for operators and rules.
+/// The user whose address this is, proved to be: for operators and rules.
 pub fn by_email(work: &mut Work<'_, '_>, email: &str) -> Result<Option<Record>> {
-    Ok(Record::find(work.tx, &SPEC, "email_key", &email.to_lowercase())?.pop())
+    Ok(Record::find(work.tx, &SPEC, "proved_email_key", &email.to_lowercase())?.pop())
 }
 
 /// The user with this id, for operators and rules.
 pub fn by_id(work: &mut Work<'_, '_>, id: &str) -> Result<Option<Record>> {
     Ok(Record::find(work.tx, &SPEC, "id", id)?.pop())
-}
-
-/// Notes that the address is proved, which activates what waits for it.
-pub fn prove_address(work: &mut Work<'_, '_>, user: &Record) -> Result<()> {
-    work.update(user, Map::from_iter([("email_proved".to_owned(), json!(true))]))?;
-    memberships::activate(work, user)
 }
 
 /// Notes the language they read.
@@ -247,10 +281,17 @@ pub fn set_disabled(work: &mut Work<'_, '_>, user: &Record, disabled: bool) -> R
     work.update(user, Map::from_iter([("disabled_at".to_owned(), at)]))?;
     if disabled {
         sessions::end_others(work, &user.id, None)?;
-        // Tokens carry whole seconds: see `rotate_secret`.
-        let sql = "update user_applications set valid_from = ? where user_id = ?";
-        work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), (&user.id).into()]))?;
+        owed_codes::end_all(work, &user.id)?;
+        end_tokens(work, &user.id)?;
     }
+    Ok(())
+}
+
+/// Ends the tokens a user's personal application was given so far.
+pub fn end_tokens(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
+    // Tokens carry whole seconds: see `rotate_secret`.
+    let sql = "update user_applications set valid_from = ? where user_id = ?";
+    work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), user.into()]))?;
     Ok(())
 }
 
@@ -274,9 +315,4 @@ pub fn erase(work: &mut Work<'_, '_>, user: &Record) -> Result<()> {
         work.delete(&provider)?;
     }
     work.delete(user)
-}
-
-/// The user with this address, if it is proved to be theirs.
-pub fn proved(work: &mut Work<'_, '_>, email: &str) -> Result<Option<Record>> {
-    Ok(by_email(work, email)?.filter(|user| user.column("email_proved") == &json!(true)))
 }

@@ -150,7 +150,9 @@ impl Browser<'_> {
     }
 
     async fn follow(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> Page {
-        let mut reply = self.ask(method, path, fields).await;
+        // Whoever presses a button here is sure; see `pages::frame` for the question.
+        let fields: Vec<(&str, &str)> = fields.iter().copied().chain([("sure", "yes")]).collect();
+        let mut reply = self.ask(method, path, &fields).await;
         let mut path = path.to_owned();
         for _ in 0..5 {
             if reply.status != 303 {

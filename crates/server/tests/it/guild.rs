@@ -13,7 +13,7 @@ use guildhall::chance::Chance;
 use guildhall::clock::Clock;
 use guildhall::config::{Config, Switch};
 use guildhall::crypto::Vault;
-use guildhall::mail::transport::Transport;
+use guildhall::mail::transport::{Lane, Way};
 use guildhall::mail::worker;
 use guildhall::resources::users::{self, New};
 use guildhall::work::{Author, Work};
@@ -241,8 +241,9 @@ impl Guild {
     /// The letters that were written, as they would arrive, oldest first.
     pub(crate) async fn letters(&self) -> Vec<String> {
         let folder = self.folder.path().join("mail");
-        let transport = Transport::Folder(folder.clone());
-        worker::send_some(&self.app, &transport).await.unwrap();
+        let mut lane = Lane::new(Way::Folder(folder.clone()));
+        let (_going, stop) = tokio::sync::watch::channel(false);
+        while worker::send_some(&self.app, &mut lane, &stop).await.unwrap().settled > 0 {}
         let mut files: Vec<_> = std::fs::read_dir(folder)
             .map(|files| files.map(|file| file.unwrap().path()).collect())
             .unwrap_or_default();

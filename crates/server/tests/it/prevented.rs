@@ -150,7 +150,7 @@ async fn guessing_passwords() {
     }
     let page = browser.send("/sign-in", &wrong).await;
     assert_eq!((page.status, page.reply.header("retry-after")), (429, "20"));
-    assert!(page.says("That was too often. Please wait a minute."));
+    assert!(page.says("Too many tries. Please wait a minute."));
     // Not even the right one tells anything now.
     assert_eq!(browser.signs_in("ada").await.status, 429);
     guild.pass(20 * SECOND);
@@ -285,7 +285,7 @@ async fn forgery_of_requests_from_other_sites() {
 /// What a change would leave.
 async fn traces(guild: &Guild) -> Vec<i64> {
     let mut found = Vec::new();
-    for table in ["history", "sessions", "letters", "sign_ups", "proofs", "ceremonies", "organizations"] {
+    for table in ["history", "sessions", "letters", "sign_ups", "proofs", "owed_codes", "organizations"] {
         let table = table.to_owned();
         let count = guild
             .app
@@ -437,7 +437,7 @@ async fn everything(guild: &Guild) -> String {
         "recovery_codes",
         "passkeys",
         "sessions",
-        "ceremonies",
+        "owed_codes",
         "sign_ups",
         "proofs",
         "invitation_links",
@@ -658,4 +658,154 @@ async fn secrets_in_the_log() {
     guild.browser().open(&link).await;
     // Every installation of these tests looks for secrets when it ends: see `guild`.
     assert!(guild.log().contains("path=\"/invitations/…\" status=200"), "{}", guild.log());
+}
+
+#[tokio::test]
+async fn somebody_elses_address_kept_by_a_claim() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    let mallory = guild.user("mallory").await;
+    let claim = |id: &str, email: &str| change("users", id, json!({ "email": email }));
+    assert_eq!(mallory.patch("/api/user", claim(&mallory.id, "grace@example.com")).await.status, 200);
+    blue.invites("grace@example.com", &blue.read_only).await;
+    let link = guild.link_for("grace@example.com").await;
+    let grace = guild.browser();
+    assert_eq!(grace.open(&link).await.fields(), ["name", "password"]);
+    let page = grace.send(&format!("{link}/join"), &[("name", "Grace H"), ("password", PASSWORD)]).await;
+    assert_eq!(page.path, "/?said=joined");
+    assert_eq!(mallory.get("/api/user").await.attribute("email"), "mallory@example.com");
+    // Signing up works as well, and so does a reset where one has an account.
+    assert_eq!(mallory.patch("/api/user", claim(&mallory.id, "heidi@example.com")).await.status, 200);
+    guild.signed_up("heidi").await;
+    assert_eq!(guild.browser().signs_in("heidi").await.path, "/");
+    assert_eq!(mallory.get("/api/user").await.attribute("email"), "mallory@example.com");
+}
+
+#[tokio::test]
+async fn an_intruder_who_stays_after_the_address_is_taken_back() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    let owner = guild.user("owner").await;
+    let blue = owner.creates_organization("Blue").await;
+    guild.pass(1000);
+    let token = guild.with_new_token("ada@example.com").await;
+    guild.pass(2000);
+    // Whoever got in moves the account away and makes ways in of their own.
+    ada.open("/account").await;
+    ada.send("/account/address", &[("form", "address"), ("email", "mallory@example.com")]).await;
+    let link = guild.link_for("mallory@example.com").await;
+    ada.open(&link).await;
+    ada.send(&link, &[]).await;
+    guild.pass(1);
+    ada.open("/account/security").await;
+    ada.send("/account/security/password", &[("password", "velvet-anchor-thistle")]).await;
+    sets_up_codes(&ada).await;
+    // A second account that claims the old address, and an invitation to it, do not stand in the way.
+    let accomplice = guild.user("accomplice").await;
+    let claim = change("users", &accomplice.id, json!({ "email": "ada@example.com" }));
+    assert_eq!(accomplice.patch("/api/user", claim).await.status, 200);
+    blue.invites("ada@example.com", &blue.read_only).await;
+    let letters = guild.letters().await;
+    let letter =
+        letters.iter().find(|letter| letter.contains("To: ada@example.com") && letter.contains("/address/"));
+    let letter = letter.unwrap().replace("=\r\n", "");
+    let back = format!("/address/{}", &letter.split("/address/").nth(1).unwrap()[..43]);
+    let browser = guild.browser();
+    browser.open(&back).await;
+    assert_eq!(browser.send(&back, &[]).await.path, "/reset?said=address-back");
+    assert_eq!(ada.open("/").await.path, "/sign-in");
+    assert_eq!(token.get("/api/user").await.status, 401);
+    let intruder = guild.browser();
+    intruder.open("/sign-in").await;
+    for email in ["ada@example.com", "mallory@example.com"] {
+        let fields = [("email", email), ("password", "velvet-anchor-thistle")];
+        assert_eq!(intruder.send("/sign-in", &fields).await.status, 422, "{email}");
+    }
+    guild.pass(1);
+    browser.open("/reset").await;
+    browser.send("/reset", &[("email", "ada@example.com")]).await;
+    let link = guild.link_for("ada@example.com").await;
+    browser.open(&link).await;
+    browser.send(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(browser.signs_in("ada").await.path, "/");
+}
+
+#[tokio::test]
+async fn a_sign_in_begun_before_a_reset_and_ended_after_it() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    let (_, codes) = sets_up_codes(&ada).await;
+    let thief = guild.browser();
+    assert_eq!(thief.signs_in("ada").await.path, "/sign-in/code");
+    guild.pass(1);
+    let owner = guild.browser();
+    owner.open("/reset").await;
+    owner.send("/reset", &[("email", "ada@example.com")]).await;
+    let link = guild.link_for("ada@example.com").await;
+    owner.open(&link).await;
+    owner.send(&link, &[("password", "velvet-anchor-thistle")]).await;
+    assert_eq!(thief.send("/sign-in/code", &[("code", &codes[0])]).await.path, "/sign-in?said=start-again");
+}
+
+#[tokio::test]
+async fn a_session_begun_while_disabled_that_wakes_up_later() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    let (_, codes) = sets_up_codes(&ada).await;
+    let browser = guild.browser();
+    browser.signs_in("ada").await;
+    for disabled in [true, false] {
+        guild
+            .operate(move |work| {
+                let user = users::by_email(work, "ada@example.com")?.unwrap();
+                users::set_disabled(work, &user, disabled)
+            })
+            .await
+            .unwrap();
+        browser.ask("POST", "/sign-in/code", &[("code", &codes[0])]).await;
+        assert_eq!(browser.open("/").await.path, "/sign-in", "{disabled}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_factor_lost_by_sending_a_form_twice() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    let (seed, _) = sets_up_codes(&ada).await;
+    let again = ada.send("/account/security/confirm-code", &[("code", &shown(&guild, &seed))]).await;
+    assert_eq!(again.path, "/account/security");
+    guild.pass(60 * SECOND);
+    let browser = guild.browser();
+    browser.signs_in("ada").await;
+    assert_eq!(browser.send("/sign-in/code", &[("code", &shown(&guild, &seed))]).await.path, "/");
+}
+
+#[tokio::test]
+async fn a_stolen_session_that_turns_the_second_factor_off_with_the_password_alone() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    let (_, codes) = sets_up_codes(&ada).await;
+    guild.pass(10 * 60 * SECOND);
+    ada.open("/confirm").await;
+    assert_eq!(ada.send("/confirm", &[("password", PASSWORD)]).await.status, 422);
+    assert_eq!(ada.send("/confirm", &[("password", PASSWORD), ("code", &codes[0])]).await.path, "/");
+}
+
+#[tokio::test]
+async fn letters_that_a_stranger_keeps_from_their_reader() {
+    let guild = Guild::with(|config| config.rate_limits = guildhall::config::Switch::On).await;
+    guild.user("ada").await;
+    // Somebody asks for resets of Ada until no more leave.
+    let stranger = guild.browser_at(66);
+    for _ in 0..6 {
+        stranger.open("/reset").await;
+        stranger.send("/reset", &[("email", "ada@example.com")]).await;
+    }
+    assert_eq!(guild.letters_to("ada@example.com").await, 3);
+    guild.pass(1);
+    let ada = guild.browser();
+    ada.open("/reset").await;
+    ada.send("/reset", &[("email", "ada@example.com")]).await;
+    assert_eq!(guild.letters_to("ada@example.com").await, 4);
 }

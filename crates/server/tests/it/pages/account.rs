@@ -88,7 +88,7 @@ async fn an_address_changed_through_the_api_is_proved_in_a_session_only() {
     thief.open("/reset").await;
     thief.send("/reset", &[("email", "new@example.com")]).await;
     assert_eq!(guild.letters_to("new@example.com").await, 1);
-    assert!(page.open("/account").await.says("which is not proved yet"));
+    assert!(page.open("/account").await.says("new@example.com is to take its place and is not proved yet."));
     page.open(&link).await;
     assert_eq!(page.send(&link, &[]).await.path, "/account?said=address-changed");
     assert_eq!(guild.number("select count(*) from users where email_proved").await, 1);

@@ -53,3 +53,59 @@ async fn whoever_opens_the_address_of_the_server_is_led_to_the_pages() {
     let reply = guild.answer(request.body(axum::body::Body::empty()).unwrap(), [127, 0, 0, 1].into()).await;
     assert_eq!((reply.status, reply.header("location")), (302, crate::browser::HOME));
 }
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_is_asked_about_first() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    ada.open("/").await;
+    ada.send("/organizations", &[("name", "Blue")]).await;
+    for (path, back) in [
+        ("/organizations/blue/remove", "/organizations/blue"),
+        ("/organizations/blue/leave", "/organizations/blue"),
+        ("/organizations/blue/revoke", "/organizations/blue"),
+        ("/invitations/x/decline", "/invitations/x"),
+        ("/account/api", "/account/api"),
+        ("/account/security/remove-code", "/account/security"),
+        ("/account/security/remove-passkey", "/account/security"),
+        ("/account/security/forget-password", "/account/security"),
+        ("/account/security/recovery-codes", "/account/security"),
+    ] {
+        let reply = ada.ask("POST", path, &[("membership", "AAAAAAAAAA"), ("id", "BBBBBBBBBB")]).await;
+        assert_eq!(reply.status, 200, "{path}");
+        let html = reply.text();
+        for part in
+            ["Are you sure?", "value=\"AAAAAAAAAA\"", "value=\"BBBBBBBBBB\"", "name=\"sure\" value=\"yes\""]
+        {
+            assert!(html.contains(part), "{path}: {part}");
+        }
+        assert!(html.contains(&format!("<a href=\"{back}\">No, go back</a>")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn another_language_leads_back_to_the_page_a_form_was_on() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    ada.open("/").await;
+    ada.send("/organizations", &[("name", "Blue")]).await;
+    for (path, page) in [
+        ("/organizations/blue/invite", "/organizations/blue"),
+        ("/organizations", "/"),
+        ("/account/address", "/account"),
+        ("/account/security/password", "/account/security"),
+    ] {
+        let html = ada.send(path, &[]).await.html;
+        assert!(html.contains(&format!("name=\"next\" value=\"{page}\"")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_too_large_is_refused_on_a_page() {
+    let guild = Guild::new().await;
+    let browser = guild.browser();
+    browser.open("/sign-in").await;
+    let reply = browser.ask("POST", "/sign-in", &[("email", &"x".repeat(300_000))]).await;
+    assert_eq!((reply.status, reply.header("content-type")), (413, "text/html; charset=utf-8"));
+    assert!(reply.header("content-security-policy").contains("default-src 'none'"));
+}

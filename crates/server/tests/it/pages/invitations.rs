@@ -183,12 +183,12 @@ async fn an_expired_link_leads_to_a_fresh_one() {
     assert_eq!(status(&ada, &id).await, "pending");
     browser.open(&link).await;
     let page = browser.send(&format!("{link}/renew"), &[]).await;
-    assert_eq!(page.heading(), "A new letter is on its way");
+    assert_eq!(page.heading(), "A new e-mail is on its way");
     let letter = guild.letter_to("grace@example.com").await;
     assert!(letter.contains("“Ada Example” invites you"), "{letter}");
     let fresh = guild.link_for("grace@example.com").await;
     assert_ne!(fresh, link);
-    assert_eq!(browser.open(&link).await.heading(), "There is a newer letter");
+    assert_eq!(browser.open(&link).await.heading(), "There is a newer e-mail");
     browser.open(&fresh).await;
     assert_eq!(browser.send(&format!("{fresh}/join"), &JOIN).await.path, "/?said=joined");
 }
@@ -238,7 +238,7 @@ async fn every_ending_has_its_page() {
     let (id, renewed) = invite("renewed").await;
     guild.pass(1);
     ada.send("POST", &format!("/api/memberships/{id}/resend"), "").await;
-    assert_eq!(heading(&renewed).await, "There is a newer letter");
+    assert_eq!(heading(&renewed).await, "There is a newer e-mail");
 
     for unknown in ["/invitations/x".to_owned(), format!("/invitations/{}", "A".repeat(43))] {
         let page = guild.browser().open(&unknown).await;
@@ -380,4 +380,20 @@ async fn asks_first(guild: &Guild, slug: &'static str) {
         })
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn signing_in_with_another_account_on_the_way_leads_back_to_the_invitation() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let (_, id, link) = invited(&guild, &ada).await;
+    guild.signed_up("bob").await;
+    let browser = guild.browser();
+    browser.open(&link).await;
+    let token = link.rsplit('/').next().unwrap();
+    let fields = [("email", "bob@example.com"), ("password", PASSWORD), ("invitation", token)];
+    let page = browser.send("/sign-in", &fields).await;
+    assert_eq!(page.path, link);
+    assert!(page.says("you are signed in as bob@example.com"));
+    assert_eq!(status(&ada, &id).await, "pending");
 }

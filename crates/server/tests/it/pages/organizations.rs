@@ -85,7 +85,7 @@ async fn an_admin_says_whether_people_with_an_account_are_asked() {
     let page = ada.send("/organizations/blue/settings", &[("ask", "on")]).await;
     assert!(page.says("They are asked first and become members when they accept."));
     let page = ada.send("/organizations/blue/settings", &[("ask", "off")]).await;
-    assert!(page.says("They become members at once and get a letter that says so."));
+    assert!(page.says("They become members at once and get an e-mail that says so."));
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn sessions_are_listed_and_ended() {
     phone.signs_in("ada").await;
     let page = ada.open("/account/security").await;
     assert!(
-        page.says("this one") && page.says("198.51.100.9 · password") && page.says("198.51.100.7 · letter")
+        page.says("this one") && page.says("198.51.100.9 · password") && page.says("198.51.100.7 · e-mail")
     );
     let id = page.html.split("name=\"id\" value=\"").nth(1).unwrap()[..10].to_owned();
     let page = ada.send("/account/security/end-session", &[("id", &id)]).await;
@@ -68,7 +68,7 @@ async fn signing_out_everywhere_means_everywhere() {
 async fn what_is_sensitive_wants_to_know_who_it_is_once_more() {
     let guild = Guild::new().await;
     let ada = guild.signed_up("ada").await;
-    sets_up_codes(&ada).await;
+    let (_, codes) = sets_up_codes(&ada).await;
     guild.pass(10 * 60 * SECOND);
     ada.open("/account/security").await;
     for deed in [
@@ -89,7 +89,8 @@ async fn what_is_sensitive_wants_to_know_who_it_is_once_more() {
     let wrong = ada.send("/confirm", &[("password", "wrong"), ("next", "/account/security")]).await;
     assert_eq!(wrong.status, 422);
     let before = ada.cookies.borrow()["session"].clone();
-    let page = ada.send("/confirm", &[("password", PASSWORD), ("next", "/account/security")]).await;
+    let fields = [("password", PASSWORD), ("code", codes[0].as_str()), ("next", "/account/security")];
+    let page = ada.send("/confirm", &fields).await;
     assert_eq!(page.path, "/account/security");
     assert_ne!(ada.cookies.borrow()["session"], before);
     let page = ada.send("/account/security/recovery-codes", &[]).await;
@@ -148,7 +149,7 @@ async fn the_operator_helps_whoever_lost_the_second_factor() {
     assert_eq!(ada.open("/").await.path, "/sign-in");
     assert_eq!(guild.browser().signs_in("ada").await.path, "/");
     assert_eq!(guild.number("select count(*) from users where otp_required_for_login").await, 0);
-    assert!(guild.letter_to("ada@example.com").await.contains("has removed one-time codes and passkeys"));
+    assert!(guild.letter_to("ada@example.com").await.contains("has removed the one-time codes and passkeys"));
     drop(shown(&guild, &seed));
 }
 

@@ -137,10 +137,10 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
     See the invitation:
     http://dashboard.example.test:8080/invitations/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABo
 
-    The link works for 30 days. If you do not know what this is about, ignore this letter: nothing happens.
+    The link works for 30 days. If you do not know what this is about, ignore this e-mail: nothing happens.
 
     --=20
-    This letter was sent to new@example.com.
+    This e-mail was sent to new@example.com.
     ");
 }
 
@@ -170,7 +170,7 @@ async fn somebody_with_an_account_is_active_at_once_and_gets_a_letter() {
     If you did not expect this, you can leave the organization at any time.
 
     --=20
-    This letter was sent to Grace@Example.com.
+    This e-mail was sent to Grace@Example.com.
     ");
 }
 
