@@ -22,6 +22,7 @@ const sdk = async (clientId, clientSecret) => {
 const credentials = async (page) => {
   await page.goto('/account/api')
   await page.press('Make a new secret')
+  await page.press('Yes')
   await page.getByText('Client secret', { exact: true }).waitFor()
   const [clientId, clientSecret] = await page.locator('.shown .code code').allInnerTexts()
   return sdk(clientId, clientSecret)
@@ -125,6 +126,7 @@ test('a passkey lets in, also as the only way in', async () => {
   await place.signUp(page, 'Petra')
   await addPasskey(page)
   await page.press('Remove the password and use passkeys only')
+  await page.press('Yes')
   await page.getByText('The password is removed.').waitFor()
   await page.press('Sign out')
   // The sign-in page offers the passkey by itself; whoever is not offered one presses the button.
@@ -137,6 +139,7 @@ test('a passkey lets in, also as the only way in', async () => {
   await page.goto('/account/security')
   await page.getByText('You have no password.').waitFor()
   await page.getByRole('button', { name: 'Remove: This laptop' }).click()
+  await page.press('Yes')
   await page.getByText('That is your last way in, so it stays.').waitFor()
   const { credentials } = await client.send('WebAuthn.getCredentials', { authenticatorId })
   assert.equal(credentials.length, 1)

@@ -85,7 +85,7 @@ export const open = async (...flags) => {
 
   // Somebody with a browser profile of their own.
   const person = async (options = {}) => {
-    const context = await browser.newContext({ baseURL: home, viewport: { width: 1100, height: 800 }, ignoreHTTPSErrors: true, locale: 'en-US', ...options })
+    const context = await browser.newContext({ baseURL: home, viewport: { width: 1100, height: 800 }, reducedMotion: 'reduce', locale: 'en-US', ...options })
     context.setDefaultTimeout(10_000)
     const page = await context.newPage()
     page.strays = []

@@ -13,7 +13,7 @@ export const binary = process.env.GUILDHALL ?? path.resolve('../../target/debug/
 const lookup = dns.lookup
 dns.lookup = (host, ...rest) => lookup(host.endsWith('.localhost') ? 'localhost' : host, ...rest)
 
-const freePort = () => new Promise((resolve) => {
+export const freePort = () => new Promise((resolve) => {
   const probe = net.createServer().listen(0, '127.0.0.1', () => {
     const { port } = probe.address()
     probe.close(() => resolve(port))
@@ -36,16 +36,26 @@ export const start = async (...flags) => {
   const [plain, secure] = [await freePort(), await freePort()]
   const domain = `guildhall.localhost:${secure}`
   const env = { ...process.env, GUILDHALL_DATA: data, GUILDHALL_DOMAIN: domain }
-  const server = spawn(binary, ['serve', '--dev', '--listen', `127.0.0.1:${plain}`, '--tls-listen', `127.0.0.1:${secure}`, ...flags], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let server
   let log = ''
-  server.stdout.on('data', (text) => { log += text })
-  const deadline = Date.now() + 20_000
-  for (;;) {
-    const alive = await fetch(`http://127.0.0.1:${plain}/readyz`).then((answer) => answer.ok, () => false)
-    if (alive) break
-    if (Date.now() > deadline || server.exitCode !== null) throw new Error(`the server did not start:\n${log}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  const begin = async () => {
+    server = spawn(binary, ['serve', '--dev', '--listen', `127.0.0.1:${plain}`, '--tls-listen', `127.0.0.1:${secure}`, ...flags], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    server.stdout.on('data', (text) => { log += text })
+    const deadline = Date.now() + 20_000
+    for (;;) {
+      const alive = await fetch(`http://127.0.0.1:${plain}/readyz`).then((answer) => answer.ok, () => false)
+      if (alive) break
+      if (Date.now() > deadline || server.exitCode !== null) throw new Error(`the server did not start:\n${log}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
   }
+  const end = async (signal) => {
+    server.kill(signal)
+    await new Promise((resolve) => server.once('exit', resolve))
+  }
+  // A test that fails leaves no server behind.
+  process.once('exit', () => server.kill('SIGKILL'))
+  await begin()
   trust(path.join(data, 'dev-ca.pem'))
   return {
     data,
@@ -56,10 +66,16 @@ export const start = async (...flags) => {
     user: function (name) {
       return this.command('users', 'create', '--email', `${name}@example.com`, '--first-name', name, '--last-name', 'Example')
     },
+    // As when the machine loses its power, as when an operator stops it, and what comes after.
+    kill: () => end('SIGKILL'),
+    end: () => end('SIGTERM'),
+    again: begin,
     stop: async () => {
-      server.kill('SIGTERM')
-      await new Promise((resolve) => server.once('exit', resolve))
+      await end('SIGTERM')
       fs.rmSync(data, { recursive: true })
+      // Whatever is as long as a secret may be one.
+      const secret = log.match(/[\w-]{40,}|orchid-tram-lantern|\$argon2id/)
+      if (secret) throw new Error(`a secret is in the log: ${log.split('\n').find((line) => line.includes(secret[0]))}`)
     }
   }
 }

@@ -29,10 +29,8 @@ impl Say {
 
     /// The language somebody chose, or else the first one their browser asks for that there is.
     pub fn choose(chosen: Option<&str>, accept: Option<&str>) -> Self {
-        let tags = languages();
-        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-        let asked = accept.map(|accept| accept_language::intersection(accept, &tags)).unwrap_or_default();
-        let found = chosen.and_then(known).or_else(|| known(asked.first()?));
+        let asked = accept.map(accept_language::parse).unwrap_or_default();
+        let found = chosen.and_then(known).or_else(|| asked.iter().find_map(|tag| known(tag)));
         found.map_or_else(|| Self::in_language(FALLBACK), Self)
     }
 

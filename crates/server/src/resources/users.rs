@@ -198,7 +198,7 @@ pub fn register_as(work: &mut Work<'_, '_>, id: &str, new: &New) -> Result<Appli
     work.insert_as(&SPEC, id, columns).map_err(|error| match error {
         // Whichever of its forms is the one that somebody has.
         Error::Refused(_) => Problem::taken("email", &new.email).into(),
-        other => other,
+        other @ Error::Store(_) => other,
     })?;
     let application = Application {
         client_id: work.app.chance.secret(),

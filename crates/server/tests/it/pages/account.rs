@@ -124,6 +124,8 @@ async fn the_language_follows_the_browser_until_one_is_chosen() {
     let mut browser = guild.browser();
     for (accept, heading) in [
         ("it-IT,it;q=0.9,en;q=0.5", "Accedi"),
+        ("it-CH", "Accedi"),
+        ("de,en;q=0.2,it;q=0.9", "Accedi"),
         ("de,fr;q=0.5", "Sign in"),
         ("", "Sign in"),
         ("*;q=x", "Sign in"),

@@ -1,0 +1,161 @@
+// Every page, looked at: both themes, three widths, both languages, and no rule of accessibility broken.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { link, open, password, screenshots } from './place.mjs'
+
+let place
+let ada
+let nobody
+const looks = [['light', 1280], ['dark', 1280], ['light', 768], ['dark', 320], ['light', 320]]
+
+before(async () => {
+  place = await open()
+  ada = await place.person()
+  nobody = await place.person()
+  await place.signUp(ada, 'Ada', 'The Blue Brand')
+})
+after(() => place.close())
+
+// Looks at the page at hand from every side; answers nothing, and fails with all that is wrong.
+const look = async (page, name) => {
+  const wrong = []
+  for (const [colorScheme, width] of looks) {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height: 800 })
+    const found = await place.look(page, `${name}-${colorScheme}-${width}`)
+    if (found.broken.length || found.wide || found.strays.length) wrong.push(found)
+  }
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.setViewportSize({ width: 1100, height: 800 })
+  assert.deepEqual(wrong, [])
+}
+
+const invite = async (email) => {
+  await ada.goto('/organizations/the-blue-brand')
+  await ada.fills({ user_email: email })
+  await ada.press('Send invitation')
+  await ada.getByText('The invitation is on its way.').waitFor()
+  return link(await place.mail.letter(email))
+}
+
+for (const [name, at] of [
+  ['sign-in', '/sign-in'], ['sign-up', '/sign-up'], ['reset', '/reset'], ['nowhere', '/nowhere'],
+  ['unknown-invitation', '/invitations/x'], ['dead-proof', '/sign-up/x'], ['dead-reset', '/reset/x'], ['dead-address', '/address/x']
+]) {
+  test(`${name}, to nobody in particular`, async () => {
+    await nobody.goto(at)
+    await look(nobody, name)
+  })
+}
+
+test('forms with everything wrong', async () => {
+  await nobody.goto('/sign-up')
+  await nobody.evaluate(() => { document.querySelector('main form').noValidate = true })
+  await nobody.press('Create account')
+  await look(nobody, 'sign-up-wrong')
+  await nobody.goto('/sign-in')
+  await nobody.fills({ email: 'ada@example.com', password: 'wrong' })
+  await nobody.press('Sign in')
+  await look(nobody, 'sign-in-wrong')
+})
+
+test('signing up: the code and the link', async () => {
+  const page = await place.person()
+  await page.goto('/sign-up')
+  await page.fills({ email: 'new@example.com', password, first_name: 'New', last_name: 'Person' })
+  await page.press('Create account')
+  await look(page, 'sign-up-check')
+  const to = link(await place.mail.letter('new@example.com'))
+  await page.goto(to)
+  await look(page, 'sign-up-confirm')
+  await nobody.goto(to)
+  await look(nobody, 'sign-up-confirm-elsewhere')
+})
+
+for (const [name, at] of [
+  ['organizations', '/'], ['organization', '/organizations/the-blue-brand'], ['account', '/account'], ['security', '/account/security'],
+  ['codes', '/account/codes'], ['api', '/account/api'], ['confirm', '/confirm'], ['address-new', '/account/address/x']
+]) {
+  test(`${name}, to somebody who is signed in`, async () => {
+    await ada.goto(at)
+    await look(ada, name)
+  })
+}
+
+test('a secret at the one moment it is shown, and the question before', async () => {
+  await ada.goto('/account/api')
+  await ada.press('Make a new secret')
+  await look(ada, 'sure')
+  await ada.press('Yes')
+  await ada.getByText('Client secret', { exact: true }).waitFor()
+  await look(ada, 'secret')
+})
+
+test('an invitation, as each of those it may concern sees it', async () => {
+  const to = await invite('grace@example.com')
+  await ada.goto('/organizations/the-blue-brand')
+  await look(ada, 'organization-invited')
+  await nobody.goto(to)
+  await look(nobody, 'invitation')
+  await ada.goto(to)
+  await look(ada, 'invitation-other')
+  const second = await place.person()
+  await place.signUp(second, 'Second')
+  await ada.goto('/organizations/the-blue-brand')
+  await ada.press('Ask them first')
+  const asked = await invite('second@example.com').catch(() => null) ?? link(await place.mail.letter('second@example.com', 2))
+  await nobody.goto(asked)
+  await look(nobody, 'invitation-sign-in')
+  await second.goto(asked)
+  await look(second, 'invitation-own')
+})
+
+test('every invitation that leads no further says why', async () => {
+  const renewed = await invite('renewed@example.com')
+  await ada.getByRole('button', { name: 'Send again: renewed@example.com' }).click()
+  await nobody.goto(renewed)
+  await look(nobody, 'invitation-renewed')
+  await nobody.press('Send a new link to renewed@example.com')
+  await look(nobody, 'invitation-sent')
+  const declined = await invite('declined@example.com')
+  await nobody.goto(declined)
+  await nobody.press('No, thank you')
+  await nobody.press('Yes')
+  await look(nobody, 'invitation-declined')
+  const revoked = await invite('revoked@example.com')
+  await ada.getByRole('button', { name: 'Take back: revoked@example.com' }).click()
+  await ada.press('Yes')
+  await nobody.goto(revoked)
+  await look(nobody, 'invitation-revoked')
+  const accepted = await invite('accepted@example.com')
+  const joined = await place.person()
+  await joined.goto(accepted)
+  await joined.fills({ name: 'Accepted Person', password })
+  await joined.press('Create account and join')
+  await joined.waitForURL('**/?said=joined')
+  await nobody.goto(accepted)
+  await look(nobody, 'invitation-accepted')
+})
+
+test('in Italian', async () => {
+  const page = await place.person({ locale: 'it-IT' })
+  await page.goto('/sign-up')
+  assert.equal(await page.heading(), 'Crea il tuo account')
+  await look(page, 'sign-up-it')
+  await page.goto('/sign-in')
+  await look(page, 'sign-in-it')
+})
+
+test('letters, light and dark', async () => {
+  const page = await place.person()
+  for (const letter of place.mail.letters.slice(0, 2)) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme })
+      await page.setContent(letter.html)
+      await page.screenshot({ path: path.join(screenshots, `letter-${letter.subject.replaceAll(' ', '-')}-${colorScheme}.png`) })
+    }
+  }
+  assert.ok(fs.readdirSync(screenshots).length > 150)
+})
