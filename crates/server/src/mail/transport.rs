@@ -11,7 +11,7 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParam
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use url::Url;
 
 /// How long a mail server may take for one letter. A server that has everything and is slow to say so must
@@ -19,6 +19,9 @@ use url::Url;
 pub const SLOWEST: Duration = Duration::from_mins(10);
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(30);
+
+/// How long a connection is believed to be there still.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// Where letters go, of which each lane opens one.
 #[derive(Clone)]
@@ -118,7 +121,7 @@ impl Server {
 /// One way out, with the connection it has open.
 pub struct Lane {
     way: Way,
-    open: Option<AsyncSmtpConnection>,
+    open: Option<(AsyncSmtpConnection, Instant)>,
 }
 
 impl Lane {
@@ -152,7 +155,7 @@ impl Lane {
 
     /// Says goodbye.
     pub async fn close(&mut self) {
-        if let Some(mut open) = self.open.take() {
+        if let Some((mut open, _)) = self.open.take() {
             let goodbye = tokio::time::timeout(Duration::from_secs(2), open.quit()).await;
             tracing::debug!(polite = goodbye.is_ok_and(|said| said.is_ok()), "left the mail server");
         }
@@ -161,12 +164,9 @@ impl Lane {
     async fn converse(&mut self, server: &Server, envelope: &Envelope, letter: &[u8]) -> Attempt {
         let kept = match self.open.take() {
             // One that was idle may have been hung up on.
-            Some(mut open) => {
-                if open.test_connected().await {
-                    Some(open)
-                } else {
-                    None
-                }
+            Some((mut open, used)) => {
+                let alive = used.elapsed() < IDLE || open.test_connected().await;
+                alive.then_some(open)
             }
             None => None,
         };
@@ -177,7 +177,7 @@ impl Lane {
                 Err(error) => return Attempt::Server(format!("{error:#}")),
             },
         };
-        let connection = self.open.insert(connection);
+        let (connection, _) = self.open.insert((connection, Instant::now()));
         let mut parameters = Vec::new();
         if connection.server_info().supports_feature(Extension::SmtpUtfEight) {
             parameters.push(MailParameter::SmtpUtfEight);
