@@ -21,8 +21,15 @@ doc:
     cargo run -q -- openapi > openapi.json
 
 # Ratios against a floor measured in the same run
-bench *words:
-    cargo bench -p guildhall --bench guildhall -- {{words}}
+bench:
+    cargo bench -p guildhall --bench guildhall
+    cargo bench -p guildhall --bench accounts
+
+# The pictures in the documentation
+screenshots:
+    cargo build
+    npm --prefix tests/browser ci --no-audit --no-fund --loglevel=error
+    node tests/browser/pictures.mjs
 
 # What is shipped
 release:

@@ -8,8 +8,8 @@ import { after, before, test } from 'node:test'
 import { binary, start } from './server.mjs'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8')
-const blocks = (language) => [...readme.matchAll(new RegExp('```' + language + '\n([^`]*)```', 'g'))].map(([, text]) => text)
+const read = (file) => fs.readFileSync(path.join(root, file), 'utf8')
+const blocks = (language, text = read('README.md')) => [...text.matchAll(new RegExp('```' + language + '\n([^`]*)```', 'g'))].map(([, text]) => text)
 
 let guildhall
 let folder
@@ -59,7 +59,7 @@ test('the script in the README is the one in the examples', () => {
 })
 
 test('help, doctor and the settings are as told', () => {
-  const printed = type(blocks('sh').at(-1))
+  const printed = type(blocks('sh').at(-2))
   assert.match(printed, /Usage: guildhall/)
   assert.match(printed, /ok {4}database reads: /)
   const [settings] = blocks('toml')
@@ -68,4 +68,21 @@ test('help, doctor and the settings are as told', () => {
   const { plans, limits } = JSON.parse(found).settings
   assert.deepEqual(plans.growth, { enterprise: false, organizations: 3, memberships: 25 })
   assert.deepEqual([limits['tokens-a-minute'], limits['reads-a-minute']], [60, 1000])
+})
+
+test('the mail can be tried out', () => {
+  const printed = type(blocks('sh').at(-1)).trim().split('\n')
+  assert.equal(printed[0], 'sent to you@example.com')
+  assert.match(printed.at(-1), /^\d+ letters wait, 0 were refused$/)
+  assert.equal(fs.readdirSync(path.join(folder, 'test-letters')).length, 1)
+})
+
+test('what the pages about accounts say to type, works', () => {
+  guildhall.user('alan')
+  const [commands] = blocks('sh', read('docs/accounts.md'))
+  assert.deepEqual(type(commands).trim().split('\n'), ['alan@example.com is disabled now', 'alan@example.com is enabled now'])
+})
+
+test('the pictures are there', () => {
+  for (const [, picture] of read('README.md').matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)) assert.ok(fs.statSync(path.join(root, picture)).size > 0, picture)
 })
