@@ -5,6 +5,8 @@ use crate::App;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::mail::outbox;
+use crate::mail::transport::Way;
 use anyhow::{Result, ensure};
 use guildhall_store::{Sql, Tx};
 use serde_json::{Value as Json, json};
@@ -72,7 +74,19 @@ async fn check(app: &Arc<App>) -> Vec<Check> {
         ("database reads", users.map(|users| format!("{users} users")).map_err(|error| error.to_string())),
         ("database is sound", sound.map(|()| "every page".to_owned()).map_err(|error| error.to_string())),
         ("database writes", writes.map(|_| "durable".to_owned()).map_err(|error| error.to_string())),
+        ("letters", letters(app).await),
     ]
+}
+
+/// How letters leave, and how many wait to.
+async fn letters(app: &App) -> Result<String, String> {
+    let (waiting, refused) = app.db.read(outbox::numbers).await.map_err(|error| error.to_string())?;
+    let way = match Way::of(&app.config).map_err(|error| format!("{error:#}"))? {
+        None => "they stay in the outbox until --mail says how they leave".to_owned(),
+        Some(Way::Folder(folder)) => format!("into {}", folder.display()),
+        Some(Way::Smtp(server)) => format!("to {}", server.name()),
+    };
+    Ok(format!("{way}; {waiting} wait, {refused} were refused"))
 }
 
 fn folder(app: &App) -> Result<String, String> {

@@ -10,6 +10,7 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use url::Url;
@@ -99,6 +100,11 @@ impl Server {
         let hello = ClientId::Domain(config.domain.split(':').next().unwrap_or(&config.domain).to_owned());
         let (parameters, port) = (parameters.build_rustls()?, url.port().unwrap_or(port));
         Ok(Self { host, port, hello, parameters, tls, credentials })
+    }
+
+    /// Its host and port.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection> {
@@ -197,10 +203,27 @@ impl Lane {
         if let Err(error) = connection.command(Data).await {
             return Attempt::Letter(fate(&error));
         }
-        match connection.message(letter).await {
+        let sent = match std::str::from_utf8(letter) {
+            Ok(letter) => connection.command(Whole(letter)).await,
+            Err(_) => connection.message(letter).await,
+        };
+        match sent {
             Ok(_) => Attempt::Letter(Fate::Sent),
             Err(error) => Attempt::Letter(fate(&error)),
         }
+    }
+}
+
+/// A letter with its end, in one piece: in two, the second would wait for the first to be acknowledged, which
+/// takes a server 40 ms that has nothing to answer yet.
+struct Whole<'a>(&'a str);
+
+impl fmt::Display for Whole<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A line that begins with a dot gets another one (RFC 5321, 4.5.2).
+        let first = if self.0.starts_with('.') { "." } else { "" };
+        let end = if self.0.ends_with("\r\n") { ".\r\n" } else { "\r\n.\r\n" };
+        write!(out, "{first}{}{end}", self.0.replace("\r\n.", "\r\n.."))
     }
 }
 
@@ -232,4 +255,20 @@ fn write(folder: &Path, file: &str, content: &[u8]) -> Result<()> {
         std::fs::rename(new, folder.join(file))
     };
     write().with_context(|| format!("no letter can be written to {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_dot_does_not_end_a_letter() {
+        for (letter, sent) in [
+            ("a\r\n", "a\r\n.\r\n"),
+            ("a", "a\r\n.\r\n"),
+            (".a\r\n.\r\n..b\r\n", "..a\r\n..\r\n...b\r\n.\r\n"),
+        ] {
+            assert_eq!(Whole(letter).to_string(), sent);
+        }
+    }
 }

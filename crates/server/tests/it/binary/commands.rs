@@ -42,6 +42,61 @@ fn users_are_made_listed_shown_and_changed_while_the_server_runs() {
 }
 
 #[test]
+fn users_are_disabled_enabled_helped_and_deleted_and_their_tokens_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let server = Server::start(data);
+    let user = json(data, &ADA);
+    let token_of = || token(server.address, &user);
+    let ask = |token: &str| request(server.address, "GET", "/api/user", Some(token), "").unwrap().0;
+    let first = token_of();
+    let email = ["--email", "ada@example.com"];
+    let act = |deed: &str| json(data, &[&["users", deed], &email[..]].concat())["state"].clone();
+    assert_eq!((act("disable"), ask(&first)), (json!("disabled"), 401));
+    assert_eq!((act("enable"), ask(&first)), (json!("enabled"), 401));
+    let second = token_of();
+    assert_eq!(ask(&second), 200);
+    assert_eq!(act("reset-second-factor"), json!("without a second factor"));
+    let body = json!({ "data": { "type": "organizations", "attributes": { "name": "Blue" } } }).to_string();
+    assert_eq!(request(server.address, "POST", "/api/organizations", Some(&second), &body).unwrap().0, 201);
+    let asks = json(data, &["organizations", "ask-existing-users", "--slug", "blue", "on"]);
+    assert_eq!(asks, json!({ "slug": "blue", "ask_existing_users": true }));
+    assert_eq!(
+        refusal(data, &["users", "delete", email[0], email[1]]),
+        "guildhall: ada@example.com owns blue\n"
+    );
+    json(data, &["organizations", "delete", "--slug", "blue", "--yes"]);
+    assert_eq!((act("delete"), ask(&second)), (json!("deleted"), 401));
+    assert_eq!(json(data, &["users", "list"]), json!([]));
+    let nobody = refusal(data, &["users", "disable", email[0], email[1]]);
+    assert_eq!(nobody, "guildhall: there is no user ada@example.com: see guildhall users list\n");
+    let nowhere = refusal(data, &["memberships", "show", email[0], email[1]]);
+    assert_eq!(nowhere, "guildhall: ada@example.com is nowhere a member, nor invited\n");
+}
+
+#[test]
+fn letters_without_a_way_out_and_ways_that_cannot_be_meant_are_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let test = ["mail", "test", "--to", "ada@example.com"];
+    for (mail, line) in [
+        ("", "guildhall: letters have no way out: say which with --mail\n"),
+        ("mail.example.com", "guildhall: --mail must be smtp://HOST, smtps://HOST or dir:PATH\n"),
+        (
+            "dir:/proc/nowhere",
+            "guildhall: the mail server cannot be talked to: no letter can be written to /proc/nowhere: ",
+        ),
+        ("smtp://127.0.0.1:1", "guildhall: the mail server cannot be talked to: "),
+    ] {
+        let told = refusal(data, &[&test[..], &["--mail", mail]].concat());
+        assert!(told.starts_with(line), "{mail}: {told}");
+        assert_eq!(told.lines().count(), 1);
+    }
+    let unknown = refusal(data, &["mail", "test", "--to", "nobody", "--mail", "dir:/tmp"]);
+    assert!(unknown.starts_with("guildhall: the address cannot be written to"), "{unknown}");
+}
+
+#[test]
 fn an_empty_folder_can_be_opened_by_many_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
