@@ -10,6 +10,9 @@ alter table organizations add column ask_existing_users boolean not null default
 -- Whether an existing account was asked: then only its own yes activates the membership.
 alter table memberships add column asked boolean not null default false;
 
+-- Nobody is twice a member of the same organization, whatever addresses they have had.
+create unique index memberships_user_id on memberships (organization_id, user_id) where user_id is not null;
+
 -- The one gate: whoever is looked up to let them in is looked up here.
 create view enabled_users as
 select

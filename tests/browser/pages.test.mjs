@@ -3,7 +3,12 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
+import * as OTPAuth from 'otpauth'
 import { link, open, password, screenshots } from './place.mjs'
+
+// Lets a program believe in another time.
+const faketime = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib', '/usr/local/lib']
+  .map((folder) => `${folder}/faketime/libfaketime.so.1`).find((file) => fs.existsSync(file))
 
 let place
 let ada
@@ -139,6 +144,62 @@ test('every invitation that leads no further says why', async () => {
   await look(nobody, 'invitation-accepted')
 })
 
+test('one more step, and what comes with it', async () => {
+  const page = await place.person()
+  const email = await place.signUp(page, 'Otto')
+  await page.goto('/account/codes')
+  const secret = OTPAuth.Secret.fromBase32(await page.locator('.shown .code code').innerText())
+  await page.fills({ code: new OTPAuth.TOTP({ secret }).generate() })
+  await page.press('Turn on')
+  await look(page, 'recovery-codes')
+  await page.goto('/account/security')
+  await look(page, 'security-codes')
+  await page.press('Sign out')
+  await page.fills({ email, password })
+  await page.press('Sign in')
+  await look(page, 'sign-in-code')
+  await page.getByRole('link', { name: 'I do not have the device' }).click()
+  await look(page, 'sign-in-recovery-code')
+})
+
+test('a forgotten password and a moved address', async () => {
+  const page = await place.person()
+  const email = await place.signUp(page, 'Moved')
+  await page.goto('/account')
+  await page.locator('form:has([name=form][value=address]) [name=email]').fill('moved2@example.com')
+  await page.press('Change address')
+  await page.goto(link(await place.mail.letter('moved2@example.com')))
+  await look(page, 'address-new')
+  await page.press('This address is mine')
+  await page.getByText('Your address is proved.').waitFor()
+  const back = await place.mail.letter(email, 2)
+  await nobody.goto(link(back))
+  await look(nobody, 'address-old')
+  await nobody.goto('/reset')
+  await nobody.fills({ email: 'moved2@example.com' })
+  await nobody.press('Send the link')
+  await look(nobody, 'reset-sent')
+  await nobody.goto(link(await place.mail.letter('moved2@example.com', 2)))
+  await look(nobody, 'reset-choose')
+})
+
+test('refusals', async () => {
+  await nobody.goto('/sign-in')
+  await nobody.evaluate(() => { document.querySelector('main [name=csrf]').value = 'forged' })
+  await nobody.fills({ email: 'ada@example.com', password: 'wrong' })
+  await nobody.press('Sign in')
+  assert.equal(await nobody.heading(), 'That form cannot be accepted')
+  await look(nobody, 'forged')
+  await nobody.goto('/sign-in')
+  for (let tries = 0; tries < 12; tries++) {
+    await nobody.fills({ email: 'ada@example.com', password: 'wrong' })
+    await nobody.press('Sign in')
+    await nobody.locator('[role=alert].notice').waitFor()
+  }
+  await nobody.getByText('Too many tries.').waitFor()
+  await look(nobody, 'too-many')
+})
+
 test('in Italian', async () => {
   const page = await place.person({ locale: 'it-IT' })
   await page.goto('/sign-up')
@@ -158,4 +219,22 @@ test('letters, light and dark', async () => {
     }
   }
   assert.ok(fs.readdirSync(screenshots).length > 150)
+})
+
+test('a month later, with accounts closed meanwhile', async () => {
+  const late = await invite('late@example.com')
+  // Another server on the same data, whose clock is a month ahead.
+  await place.guildhall.end()
+  const env = { LD_PRELOAD: faketime, FAKETIME: '+31d', FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+  await place.guildhall.again(env, '--sign-up', 'closed')
+  await nobody.context().clearCookies()
+  await nobody.goto(late)
+  assert.equal(await nobody.heading(), 'This invitation has expired')
+  await look(nobody, 'invitation-expired')
+  await nobody.press('Send a new link to late@example.com')
+  await nobody.goto(link(await place.mail.letter('late@example.com', 2)))
+  await look(nobody, 'invitation-closed')
+  await nobody.goto('/sign-up')
+  assert.equal(await nobody.heading(), 'No new accounts here')
+  await look(nobody, 'sign-up-closed')
 })

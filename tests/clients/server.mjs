@@ -38,8 +38,9 @@ export const start = async (...flags) => {
   const env = { ...process.env, GUILDHALL_DATA: data, GUILDHALL_DOMAIN: domain }
   let server
   let log = ''
-  const begin = async () => {
-    server = spawn(binary, ['serve', '--dev', '--listen', `127.0.0.1:${plain}`, '--tls-listen', `127.0.0.1:${secure}`, ...flags], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const begin = async (more = {}, ...moreFlags) => {
+    const words = ['serve', '--dev', '--listen', `127.0.0.1:${plain}`, '--tls-listen', `127.0.0.1:${secure}`, ...flags, ...moreFlags]
+    server = spawn(binary, words, { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'inherit'] })
     server.stdout.on('data', (text) => { log += text })
     const deadline = Date.now() + 20_000
     for (;;) {

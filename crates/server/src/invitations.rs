@@ -9,10 +9,13 @@ use crate::mail::tallies;
 use crate::mail::{Brand, Letter, Message, queue};
 use crate::resources::{memberships, users};
 use crate::work::{Author, Work};
-use guildhall_jsonapi::{Problem, Record, Result, timestamp};
+use guildhall_jsonapi::{Error, Problem, Record, Result, timestamp};
 use guildhall_store::Sql;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// How often a day whoever has a letter may ask for a newer one.
+const RENEWALS_A_DAY: i64 = 3;
 
 /// What became of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,17 @@ fn issue_from(
     language: Option<String>,
 ) -> Result<()> {
     check_tallies(work, organization, email)?;
+    reissue(work, membership, organization, email, inviter, language)
+}
+
+fn reissue(
+    work: &mut Work<'_, '_>,
+    membership: &str,
+    organization: &str,
+    email: &str,
+    inviter: &str,
+    language: Option<String>,
+) -> Result<()> {
     end(work, membership, State::Renewed)?;
     let token = work.app.chance.secret();
     let days = i64::from(work.app.config.invitation_days);
@@ -264,7 +278,15 @@ pub fn decline(work: &mut Work<'_, '_>, token: &str) -> Result<bool> {
 pub fn renew(work: &mut Work<'_, '_>, token: &str) -> Result<bool> {
     let renewable = |found: &Invitation| matches!(found.state, State::Expired | State::Renewed);
     let Some(found) = find(work, token)?.filter(renewable) else { return Ok(false) };
-    issue_from(work, &found.membership, &found.organization, &found.email, &found.inviter, found.language)?;
+    // Whoever holds an old letter must neither flood its reader, nor use up what the inviter may send.
+    let names = [(format!("renewals of {}", found.membership), RENEWALS_A_DAY)];
+    if let Some(full) = tallies::count(work, &names, DAY)? {
+        return Err(too_many(
+            "The link was renewed often today: try again tomorrow.".to_owned(),
+            full.seconds,
+        ));
+    }
+    reissue(work, &found.membership, &found.organization, &found.email, &found.inviter, found.language)?;
     Ok(true)
 }
 
@@ -316,9 +338,13 @@ fn check_tallies(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Re
         _ => "this organization sent invitations",
     };
     let detail = format!("Today {whose} {limit} times, which is all that is allowed: try again tomorrow.");
+    Err(too_many(detail, full.seconds))
+}
+
+fn too_many(detail: String, seconds: u64) -> Error {
     let mut problem = Problem::new(429, "TOO_MANY_REQUESTS", "Too many requests", detail);
-    problem.meta = Some(serde_json::Map::from_iter([("retry_after".to_owned(), full.seconds.into())]));
-    Err(problem.into())
+    problem.meta = Some(serde_json::Map::from_iter([("retry_after".to_owned(), seconds.into())]));
+    problem.into()
 }
 
 /// The name and the language of whoever invites; nobody's when the operator does.

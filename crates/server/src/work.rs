@@ -3,6 +3,7 @@
 
 use crate::App;
 use crate::access::Caller;
+use crate::accounts::sessions::{self, Session};
 use crate::resources::{self, Versions};
 use guildhall_jsonapi::spec::{Kind, Source};
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Spec, timestamp};
@@ -78,20 +79,21 @@ impl<'a> Work<'a, '_> {
     }
 
     /// Runs a unit of work of somebody who is signed in at a page, as they are known at that moment. Whoever
-    /// is disabled meanwhile is refused.
+    /// is disabled meanwhile is refused, and so is a session that has ended.
     pub async fn run_as<T: Send + 'static>(
         app: &Arc<App>,
-        user: &str,
+        session: &Session,
         request: &str,
         mut unit: impl FnMut(&mut Work<'_, '_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let app = app.clone();
-        let (user, request) = (user.to_owned(), request.to_owned());
+        let (user, session, request) = (session.user.clone(), session.id.clone(), request.to_owned());
         app.db
             .clone()
             .write(move |tx| {
                 let app = &*app;
-                let caller = Caller::signed_in(tx, &user, app.config.show_secrets)?;
+                let open = sessions::is_open(tx, &user, &session)?;
+                let caller = Caller::signed_in(tx, &user, app.config.show_secrets)?.filter(|_| open);
                 let author = Author::Caller(caller.ok_or_else(Problem::forbidden)?);
                 let request = Some(request.as_str());
                 unit(&mut Work { tx, app, now: app.clock.now(), author: &author, request })

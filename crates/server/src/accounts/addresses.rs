@@ -26,29 +26,36 @@ pub enum Outcome {
 
 /// Asks for a proof of the address a user wants to have. Whether somebody else has it, they learn only with
 /// access to it.
-pub fn want(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<()> {
-    let Some(user) = users::by_id(work, user)? else { return Ok(()) };
+/// Answers whether there may be another letter today.
+pub fn want(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<bool> {
+    let Some(user) = users::by_id(work, user)? else { return Ok(false) };
     let other = users::by_email(work, email)?.is_some_and(|other| other.id != user.id);
     let token = proofs::issue(work, Purpose::NewAddress, Some(&user.id), email)?;
     let names = [(format!("new addresses of {}", user.id), LETTERS_A_DAY)];
     let few = tallies::count(work, &names, DAY)?.is_none();
     let link = format!("{}/account/address/{token}", work.app.config.dashboard());
     let letter = Letter::to(email, user.text("language"), Message::NewAddress { link });
-    queue(work, &Letter { meant: few && !other, ..letter })
+    queue(work, &Letter { meant: few && !other, ..letter })?;
+    Ok(few)
 }
 
 /// Tells of an address that was claimed through the API: it is to be proved, and the one that is proved hears
 /// of it.
 pub fn tell_of_claim(work: &mut Work<'_, '_>, user: &Record, email: &str) -> Result<()> {
     want(work, &user.id, email)?;
-    tell_old(work, user, email)
+    tell_old(work, user, email, false)
 }
 
-fn tell_old(work: &mut Work<'_, '_>, before: &Record, address: &str) -> Result<()> {
+fn tell_old(work: &mut Work<'_, '_>, before: &Record, address: &str, moved: bool) -> Result<()> {
     let old = before.text("proved_email");
     let token = proofs::issue(work, Purpose::TakeBack, Some(&before.id), old)?;
     let link = format!("{}/address/{token}", work.app.config.dashboard());
-    let message = Message::AddressChanged { address: address.to_owned(), link };
+    let address = address.to_owned();
+    let message = if moved {
+        Message::AddressChanged { address, link }
+    } else {
+        Message::AddressClaimed { address, link }
+    };
     queue(work, &Letter::to(old, before.text("language"), message))
 }
 
@@ -64,9 +71,8 @@ pub fn confirm(work: &mut Work<'_, '_>, token: &str, user: &str, session: &str) 
     if users::by_email(work, &proof.email)?.is_some_and(|other| other.id != user.id) {
         return Ok(Outcome::Taken);
     }
-    // One that was claimed through the API was told of then.
-    if user.text("email_key") != proof.email.to_lowercase() {
-        tell_old(work, &user, &proof.email)?;
+    if user.text("proved_email_key") != proof.email.to_lowercase() {
+        tell_old(work, &user, &proof.email, true)?;
     }
     users::move_to(work, &user, &proof.email)?;
     sessions::end_others(work, &user.id, Some(session))?;
@@ -110,6 +116,8 @@ fn forget_since(work: &mut Work<'_, '_>, user: &str, since: i64) -> Result<()> {
     if newer(work, "select 1 from otp_seeds where user_id = ? and confirmed_at >= ?")? {
         second_factor::remove(work, user)?;
     }
+    // Whether those were made anew, nobody noted.
+    work.tx.execute(&Sql::new("delete from recovery_codes where user_id = ?", [user.into()]))?;
     let sql = "delete from passkeys where user_id = ? and created_at >= ?";
     work.tx.execute(&Sql::new(sql, [user.into(), since.into()]))?;
     Ok(())

@@ -32,6 +32,8 @@ pub enum Try {
     SecondFactor(String),
     /// The code of a sign-up with this address, in lower case.
     SignUpCode(String),
+    /// Once more who they are, of a user who is signed in.
+    Again(String),
     /// A request that sends a letter, from an address.
     Letter(IpAddr),
 }
@@ -41,8 +43,8 @@ impl Try {
         match self {
             Self::From(_) => Pace { burst: 10, every: 20_000 },
             Self::Password(_) => Pace { burst: 1800, every: 2000 },
-            Self::SignUpCode(_) => Pace { burst: 20, every: 600_000 },
-            Self::SecondFactor(_) => Pace { burst: 10, every: 60_000 },
+            Self::SignUpCode(_) => Pace { burst: 300, every: 120_000 },
+            Self::SecondFactor(_) | Self::Again(_) => Pace { burst: 10, every: 60_000 },
             Self::Letter(_) => Pace { burst: 20, every: 30_000 },
         }
     }

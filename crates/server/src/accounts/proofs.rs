@@ -53,9 +53,8 @@ pub fn issue(work: &mut Work<'_, '_>, purpose: Purpose, user: Option<&str>, emai
     let token = work.app.chance.secret();
     let user_key = user.unwrap_or_default();
     let subject = match purpose {
-        Purpose::Reset => hash_of(purpose, &token),
+        Purpose::Reset | Purpose::TakeBack => hash_of(purpose, &token),
         Purpose::NewAddress => user_key.to_owned(),
-        Purpose::TakeBack => format!("{user_key} {}", email.to_lowercase()),
     };
     work.tx.execute(&Sql::new(
         "insert into proofs (purpose, subject, token_hash, user_id, email, created_at, expires_at)
@@ -85,14 +84,17 @@ pub fn find(work: &mut Work<'_, '_>, purpose: Purpose, token: &str) -> Result<Op
     Ok(rows.first().map(|row| Proof { user: row.text(0).to_owned(), email: row.text(1).to_owned() }))
 }
 
-/// When the letter with a token was queued.
+/// When the first letter of a purpose was queued for the user of a token, at the same address.
 pub fn since(work: &mut Work<'_, '_>, purpose: Purpose, token: &str) -> Result<i64> {
-    let sql = "select created_at from proofs where token_hash = ?";
+    let sql = "select min(first.created_at) from proofs p join proofs first
+               on first.purpose = p.purpose and first.user_id = p.user_id and first.email = p.email
+               where p.token_hash = ?";
     Ok(work
         .tx
         .rows(&Sql::new(sql, [hash_of(purpose, token).into()]))?
         .first()
-        .map_or(work.now, |row| row.int(0)))
+        .and_then(|row| row.maybe_int(0))
+        .unwrap_or(work.now))
 }
 
 /// The same, and the token is good no more: it proves something to one caller only.

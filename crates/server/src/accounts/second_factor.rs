@@ -8,6 +8,8 @@ use guildhall_jsonapi::{Result, Secrets as _};
 use guildhall_store::{Error, Sql};
 use totp_rs::{Builder, Secret, Totp};
 
+/// How long a seed waits to be confirmed: longer, and somebody else may have seen it meanwhile.
+const SEED_LIFE: i64 = 60 * 60 * 1000;
 /// How many recovery codes there are.
 const RECOVERY_CODES: usize = 10;
 
@@ -25,8 +27,8 @@ pub fn begin(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<Option<
     let sealed = work
         .tx
         .rows(&Sql::new(
-            "select sealed from otp_seeds where user_id = ? and confirmed_at is null",
-            [user.into()],
+            "select sealed from otp_seeds where user_id = ? and confirmed_at is null and created_at > ?",
+            [user.into(), (work.now - SEED_LIFE).into()],
         ))?
         .first()
         .map(|row| row.text(0).to_owned());

@@ -188,11 +188,11 @@ pub fn renew(work: &mut Work<'_, '_>, session: &str, token: &str) -> Result<()> 
     Ok(())
 }
 
-/// The sessions of a user, the latest first.
+/// The latest sessions of a user.
 pub fn list(tx: &mut Tx<'_>, user: &str, now: i64) -> guildhall_store::Result<Vec<Listed>> {
     let rows = tx.rows(&Sql::new(
         "select id, factor, address, agent, created_at, seen_at from sessions where user_id = ? and expires_at > ?
-         order by seen_at desc, id limit 100",
+         order by seen_at desc, id limit 25",
         [user.into(), now.into()],
     ))?;
     let listed = |row: Row<'_>| Listed {
@@ -206,6 +206,12 @@ pub fn list(tx: &mut Tx<'_>, user: &str, now: i64) -> guildhall_store::Result<Ve
     Ok(rows.iter().map(listed).collect())
 }
 
+/// Whether a session of a user is still there.
+pub fn is_open(tx: &mut Tx<'_>, user: &str, session: &str) -> guildhall_store::Result<bool> {
+    let sql = "select 1 from sessions where id = ? and user_id = ?";
+    Ok(!tx.rows(&Sql::new(sql, [session.into(), user.into()]))?.is_empty())
+}
+
 /// Ends one session of a user.
 pub fn end(work: &mut Work<'_, '_>, user: &str, session: &str) -> Result<bool> {
     let sql = "delete from sessions where id = ? and user_id = ?";
@@ -216,6 +222,9 @@ pub fn end(work: &mut Work<'_, '_>, user: &str, session: &str) -> Result<bool> {
 pub fn end_others(work: &mut Work<'_, '_>, user: &str, but: Option<&str>) -> Result<()> {
     let sql = "delete from sessions where user_id = ? and id <> ?";
     work.tx.execute(&Sql::new(sql, [user.into(), but.unwrap_or_default().into()]))?;
+    // Whoever was in may have seen a seed that waits.
+    let sql = "delete from otp_seeds where user_id = ? and confirmed_at is null";
+    work.tx.execute(&Sql::new(sql, [user.into()]))?;
     Ok(())
 }
 

@@ -197,11 +197,12 @@ pub async fn check_again(
     password: &str,
     code: &str,
 ) -> Result<(), Refusal> {
-    let tries = [Try::From(browser.address), Try::SecondFactor(session.user.clone())];
+    let tries = [Try::From(browser.address), Try::Again(session.user.clone())];
     app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
     let user = session.user.clone();
     let hash = app.db.read(move |tx| passwords::hash_of(tx, &user)).await?;
-    if app.hasher.verify(password, hash).await? == Verdict::Wrong {
+    let verdict = app.hasher.verify(password, hash).await.inspect_err(|_| app.guesses.give_back(&tries))?;
+    if verdict == Verdict::Wrong {
         return Err(Refusal::Wrong);
     }
     if session.otp {

@@ -10,6 +10,7 @@ use super::sessions::{Browser, Factor};
 use super::sign_in::{self, Attempt, Progress, Refusal, Then};
 use crate::App;
 use crate::access::Caller;
+use crate::config::SignUp;
 use crate::crypto::{equal, hash, hex};
 use crate::mail::tallies;
 use crate::mail::{Letter, Message, queue};
@@ -189,7 +190,8 @@ pub async fn by_link(
     if !equal(&row.visitor, &attempt.visitor) {
         let tries = [Try::From(attempt.browser.address)];
         app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
-        if app.hasher.verify(password, Some(row.password.clone())).await? == Verdict::Wrong {
+        let verdict = app.hasher.verify(password, Some(row.password.clone())).await;
+        if verdict.inspect_err(|_| app.guesses.give_back(&tries))? == Verdict::Wrong {
             Work::run(app, Author::Nobody, None, move |work| miss(work, &row)).await?;
             return Err(Refusal::Wrong);
         }
@@ -209,6 +211,10 @@ async fn conclude(
     let request = Some(attempt.request.clone());
     let outcome = Work::run(app, author, request, move |work| {
         let Some(row) = proved(work, &attempt)? else { return Ok(None) };
+        // It may have been closed since they began.
+        if work.app.config.sign_up != SignUp::Open {
+            return Ok(None);
+        }
         if users::by_email(work, &row.email)?.is_some() {
             return Ok(Some(Outcome::Taken));
         }

@@ -173,12 +173,16 @@ fn tell_secret(made: &Application, json: bool) -> Result<()> {
 async fn list(app: &Arc<App>, json: bool) -> Result<()> {
     let users = work(app, |work| {
         let rows = work.tx.rows(&Sql::text(
-            "select id, email, first_name, last_name, plan, created_at from users order by created_at, id",
+            "select id, proved_email, first_name, last_name, plan, created_at, email, disabled_at from users
+             order by created_at, id",
         ))?;
         let user = |row: guildhall_store::Row<'_>| {
             json!({
                 "id": row.text(0), "email": row.text(1), "first_name": row.text(2), "last_name": row.text(3),
                 "plan": row.text(4), "created_at": timestamp(row.int(5)),
+                // Claimed through the API, and not proved.
+                "claims": Some(row.text(6)).filter(|claimed| *claimed != row.text(1)),
+                "disabled": !row.is_null(7),
             })
         };
         Ok(rows.iter().map(user).collect::<Vec<Json>>())
@@ -189,8 +193,10 @@ async fn list(app: &Arc<App>, json: bool) -> Result<()> {
     }
     for user in &users {
         let text = |name: &str| user[name].as_str().unwrap_or_default().to_owned();
+        let claims = user["claims"].as_str().map(|claims| format!(", claims {claims}")).unwrap_or_default();
+        let disabled = if user["disabled"] == json!(true) { ", disabled" } else { "" };
         print(&format!(
-            "{}  {:<12}  {} ({} {})",
+            "{}  {:<12}  {} ({} {}){claims}{disabled}",
             text("id"),
             text("plan"),
             text("email"),
@@ -216,7 +222,8 @@ async fn show(app: &Arc<App>, email: String, json: bool) -> Result<()> {
     let created = timestamp(user.column("created_at").as_i64().unwrap_or(0));
     if json {
         let mut shown = json!({ "id": user.id, "created_at": created, "organizations": organizations });
-        for name in ["email", "first_name", "last_name", "plan", "time_zone"] {
+        shown["email"] = user.column("proved_email").clone();
+        for name in ["first_name", "last_name", "plan", "time_zone"] {
             shown[name] = user.column(name).clone();
         }
         return print(&shown.to_string());
@@ -224,7 +231,7 @@ async fn show(app: &Arc<App>, email: String, json: bool) -> Result<()> {
     print(&format!(
         "id       {}\nemail    {}\nname     {} {}\nplan     {}\nsince    {created}",
         user.id,
-        user.text("email"),
+        user.text("proved_email"),
         user.text("first_name"),
         user.text("last_name"),
         user.text("plan")

@@ -88,7 +88,7 @@ pub(super) async fn change(visit: &Visit<'_>, session: &Session) -> Result<Answe
     }
     let (user, language) = (session.user.clone(), visit.field("language").to_owned());
     if say::is_known(&language) {
-        Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
+        Work::run_as(visit.app, session, &visit.asked.id, move |work| {
             users::set_language(work, &user, &language)
         })
         .await?;
@@ -107,8 +107,12 @@ pub(super) async fn address(visit: &Visit<'_>, session: &Session) -> Result<Answ
         return Ok(go("/confirm?next=/account"));
     }
     let user = session.user.clone();
-    Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| addresses::want(work, &user, &email))
-        .await?;
+    let few =
+        Work::run_as(visit.app, session, &visit.asked.id, move |work| addresses::want(work, &user, &email));
+    if !few.await? {
+        let wrong = [("email".to_owned(), "many".to_owned())];
+        return Ok(page(visit, session, &wrong).await?.status(429).answer(visit));
+    }
     visit.app.letters.notify_one();
     Ok(go("/account?said=address-letter"))
 }
@@ -123,7 +127,7 @@ pub(super) async fn language(visit: &Visit<'_>) -> Result<Answer> {
     let answer = visit.speak(answer, &language);
     if let Some(session) = &visit.session {
         let user = session.user.clone();
-        Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
+        Work::run_as(visit.app, session, &visit.asked.id, move |work| {
             users::set_language(work, &user, &language)
         })
         .await?;

@@ -21,7 +21,7 @@ pub(super) fn new(visit: &Visit<'_>, token: &str) -> Answer {
 /// Proves the new address.
 pub(super) async fn confirm(visit: &Visit<'_>, session: &Session, token: &str) -> Result<Answer> {
     let (token, user, own) = (token.to_owned(), session.user.clone(), session.id.clone());
-    let outcome = Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
+    let outcome = Work::run_as(visit.app, session, &visit.asked.id, move |work| {
         addresses::confirm(work, &token, &user, &own)
     })
     .await?;

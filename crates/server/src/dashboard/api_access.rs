@@ -65,7 +65,7 @@ pub(super) async fn rotate(visit: &Visit<'_>, session: &Session) -> Result<Answe
         return Ok(go("/confirm?next=/account/api"));
     }
     let user = session.user.clone();
-    let made = Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
+    let made = Work::run_as(visit.app, session, &visit.asked.id, move |work| {
         let user = users::by_id(work, &user)?.ok_or_else(Problem::not_found)?;
         resets::tell(work, &user.id, "secret")?;
         users::rotate_secret(work, &user)

@@ -57,7 +57,7 @@ pub(super) async fn passkey(visit: &Visit<'_>, session: &Session) -> Result<Answ
         return refused(visit, page(visit, session), Refusal::Wrong, "wrong-passkey");
     };
     let (visitor, question) = (visit.visitor_hash(), visit.field("question").to_owned());
-    let whose = Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
+    let whose = Work::run_as(visit.app, session, &visit.asked.id, move |work| {
         passkeys::finish(work, &visitor, (&question, &shown))
     })
     .await?;
@@ -71,7 +71,6 @@ pub(super) async fn passkey(visit: &Visit<'_>, session: &Session) -> Result<Answ
 async fn renew(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
     let token = sessions::new_token(&visit.app.chance);
     let (id, new) = (session.id.clone(), token.clone());
-    Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| sessions::renew(work, &id, &new))
-        .await?;
+    Work::run_as(visit.app, session, &visit.asked.id, move |work| sessions::renew(work, &id, &new)).await?;
     Ok(visit.sign_in(go(&visit.next()), &token))
 }

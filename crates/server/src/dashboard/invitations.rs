@@ -31,10 +31,10 @@ pub(super) async fn page_of(visit: &Visit<'_>, token: &str) -> Result<Page> {
 fn open(visit: &Visit<'_>, token: &str, found: &Invitation, wrong: &[(String, String)]) -> Page {
     let say = &visit.say;
     // Whoever invites chose these: the page says no more in their name than the letter did.
-    let (organization, inviter) = (clean(&found.name), clean(&found.inviter));
+    let (organization, inviter, role) = (clean(&found.name), clean(&found.inviter), clean(&found.role));
     let organization = organization.as_str();
     let title = say.with("invitation", &[("organization", organization)]);
-    let told = [("organization", organization), ("inviter", inviter.as_str()), ("role", &found.role)];
+    let told = [("organization", organization), ("inviter", inviter.as_str()), ("role", role.as_str())];
     let lead = if found.inviter.is_empty() { "invitation.lead" } else { "invitation.lead-by" };
     let mut section = Section { mark: Some(mark(found)), ..Section::new(title.clone()) };
     section = section.text(say.with(lead, &told));
@@ -168,7 +168,7 @@ async fn join(visit: &Visit<'_>, token: &str) -> Result<Answer> {
 async fn accept(visit: &Visit<'_>, token: &str) -> Result<Answer> {
     let Some(session) = &visit.session else { return show(visit, token).await };
     let (wanted, user) = (token.to_owned(), session.user.clone());
-    let accepted = Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
+    let accepted = Work::run_as(visit.app, session, &visit.asked.id, move |work| {
         invitations::accept(work, &wanted, &user)
     })
     .await?;

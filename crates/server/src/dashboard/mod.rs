@@ -62,7 +62,7 @@ fn retry_after(error: &Error) -> Option<u64> {
         Error::Refused(problems) => {
             problems.iter().find_map(|problem| problem.meta.as_ref()?.get("retry_after")?.as_u64())
         }
-        Error::Store(guildhall_store::Error::Busy) => Some(2),
+        Error::Store(guildhall_store::Error::Busy | guildhall_store::Error::TooSlow) => Some(2),
         Error::Store(_) => None,
     }
 }
@@ -216,6 +216,10 @@ fn excuse(visit: &Visit<'_>, error: &Error) -> Page {
 }
 
 fn broken(asked: &Asked, error: &Error) -> Answer {
+    if let Some(seconds) = retry_after(error) {
+        let answer = Answer::new(503, "text/plain; charset=utf-8", "Service Unavailable\n");
+        return answer.header(RETRY_AFTER, &seconds.to_string());
+    }
     if let Error::Store(error) = error {
         log(asked, error);
     }

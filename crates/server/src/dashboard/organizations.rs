@@ -55,7 +55,7 @@ pub(super) async fn list(visit: &Visit<'_>, session: &Session) -> Result<Answer>
 async fn list_with(visit: &Visit<'_>, session: &Session, wrong: &[(String, String)]) -> Result<Answer> {
     let say = &visit.say;
     let mine = form_urlencoded::Serializer::new(String::new())
-        .append_pair("filter[q][user_email_eq]", session.shown_email())
+        .append_pair("filter[q][user_email_eq]", &session.email)
         .append_pair("include", "organization,role")
         .append_pair("page[size]", "25")
         .append_pair("page[number]", &page_number(visit).to_string())
@@ -311,7 +311,7 @@ pub(super) async fn act(visit: &Visit<'_>, session: &Session, slug: &str, deed: 
         }
         "settings" => {
             let (id, asks) = (place.id.clone(), visit.field("ask") == "on");
-            Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| {
+            Work::run_as(visit.app, session, &visit.asked.id, move |work| {
                 work.caller()?.must_administer(&id)?;
                 for organization in Record::find(work.tx, organizations::ORGANIZATIONS.spec, "id", &id)? {
                     organizations::ask_existing_users(work, &organization, asks)?;

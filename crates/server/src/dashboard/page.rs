@@ -165,7 +165,7 @@ impl Page {
         let page = Rendered {
             language: &visit.say.tag(),
             csrf: &visit.csrf(),
-            here: &address_of(visit.asked.uri.path(), visit.is_post()),
+            here: &here(visit),
             languages: say::languages().into_iter().map(|tag| (visit.say.tag() == tag, tag)).collect(),
             style: assets::path("guildhall.css"),
             script: assets::path("guildhall.js"),
@@ -179,6 +179,26 @@ impl Page {
                 tracing::error!(request_id = visit.asked.id, "a page could not be written: {error}");
                 Answer::new(500, "text/plain; charset=utf-8", "Internal Server Error\n")
             }
+        }
+    }
+}
+
+/// The address of the page at hand.
+fn here(visit: &Visit<'_>) -> String {
+    let uri = &visit.asked.uri;
+    if !visit.is_post() {
+        return uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
+    }
+    if let Some(token) = Some(visit.field("invitation")).filter(|token| !token.is_empty()) {
+        return format!("/invitations/{token}");
+    }
+    let address = address_of(uri.path(), true);
+    match (visit.next().as_str(), uri.query()) {
+        ("/", None) => address,
+        ("/", Some(query)) => format!("{address}?{query}"),
+        (next, _) => {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            format!("{address}?{}", query.append_pair("next", next).finish())
         }
     }
 }

@@ -182,6 +182,8 @@ pub(super) async fn act(visit: &Visit<'_>, session: &Session, deed: &str) -> Res
             run(visit, session, move |work| sessions::end_others(work, &user, None)).await?;
             return Ok(visit.sign_out(go("/sign-in?said=signed-out-everywhere")));
         }
+        // Nothing is on that could be turned off or renewed.
+        "remove-code" | "recovery-codes" if !session.otp => return Ok(go("/account/security")),
         _ if !session.is_fresh(visit.app.clock.now()) => {
             return Ok(go("/confirm?next=/account/security"));
         }
@@ -228,9 +230,10 @@ pub(super) async fn act(visit: &Visit<'_>, session: &Session, deed: &str) -> Res
                 if last && passwords::hash_of(work.tx, &user)?.is_none() {
                     return Ok(false);
                 }
-                if passkeys::remove(work, &user, &id)? {
-                    note(work, &user, "remove_passkey", "passkey-removed")?;
+                if !passkeys::remove(work, &user, &id)? {
+                    return Err(Problem::not_found().into());
                 }
+                note(work, &user, "remove_passkey", "passkey-removed")?;
                 Ok(true)
             });
             if removed.await? { done("passkey-removed") } else { done("no-way-in") }
@@ -244,7 +247,7 @@ async fn run<T: Send + 'static>(
     session: &Session,
     unit: impl FnMut(&mut Work<'_, '_>) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let done = Work::run_as(visit.app, &session.user, &visit.asked.id, unit).await?;
+    let done = Work::run_as(visit.app, session, &visit.asked.id, unit).await?;
     visit.app.letters.notify_one();
     Ok(done)
 }

@@ -152,7 +152,7 @@ fn on(visit: &Visit<'_>, progress: Progress) -> Answer {
 pub(super) async fn sign_out(visit: &Visit<'_>) -> Result<Answer> {
     if let Some(session) = &visit.session {
         let (user, id) = (session.user.clone(), session.id.clone());
-        Work::run_as(visit.app, &session.user, &visit.asked.id, move |work| sessions::end(work, &user, &id))
+        Work::run_as(visit.app, session, &visit.asked.id, move |work| sessions::end(work, &user, &id))
             .await?;
     }
     let next = visit.next();

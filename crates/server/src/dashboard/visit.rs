@@ -51,7 +51,10 @@ impl<'a> Visit<'a> {
         };
         if let Some(session) = session.as_ref().filter(|session| sessions::is_to_be_noted(session, now)) {
             let id = session.id.clone();
-            app.db.write(move |tx| sessions::note(tx, &id, now)).await?;
+            // A page is worth more than knowing to the minute when it was looked at.
+            if let Err(error) = app.db.write(move |tx| sessions::note(tx, &id, now)).await {
+                tracing::warn!(request_id = asked.id, "a session could not be noted: {error}");
+            }
         }
         let visitor = cookie(VISITOR);
         let is_new = visitor.is_none();

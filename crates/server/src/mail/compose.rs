@@ -51,7 +51,10 @@ pub fn compose(config: &Config, envelope: &Envelope<'_>, letter: &Letter) -> Res
     let words = letter.words();
     let say = Say::in_language(&letter.language);
     let sender = sender(config, &letter.brand)?;
-    let name = if letter.brand.name.is_empty() { "Guildhall".to_owned() } else { clean(&letter.brand.name) };
+    let name = match clean(&letter.brand.name) {
+        nothing if nothing.is_empty() => "Guildhall".to_owned(),
+        name => name,
+    };
     let footer = say.with("letter-footer", &[("address", &letter.to)]);
     let (ground, ink) = letter.brand.colors();
     let text = Text { words: &words, footer: &footer }.render()?;
@@ -88,7 +91,7 @@ fn sender(config: &Config, brand: &Brand) -> Result<Mailbox> {
             Mailbox::new(Some("Guildhall".to_owned()), Address::new("no-reply", host)?)
         }
     };
-    let name = if brand.name.is_empty() { own.name } else { Some(clean(&brand.name)) };
+    let name = Some(clean(&brand.name)).filter(|name| !name.is_empty()).or(own.name);
     Ok(Mailbox::new(name, own.email))
 }
 

@@ -70,6 +70,13 @@ pub enum Message {
         /// The link that takes it back.
         link: String,
     },
+    /// To the address of an account: another one was claimed through the API, and is not proved.
+    AddressClaimed {
+        /// The other one.
+        address: String,
+        /// The link that undoes it.
+        link: String,
+    },
     /// Something changed about the ways into the account.
     Changed {
         /// What: the end of the message's name.
@@ -117,7 +124,10 @@ impl Letter {
     /// What it says.
     pub fn words(&self) -> Words {
         let say = Say::in_language(&self.language);
-        let organization = clean(&self.brand.name);
+        let organization = match clean(&self.brand.name) {
+            nothing if nothing.is_empty() => say.of("letter-organization"),
+            name => name,
+        };
         let mut args = vec![("organization", organization)];
         let mut code = None;
         let (name, link) = match &self.message {
@@ -140,6 +150,10 @@ impl Letter {
             Message::AddressChanged { address, link } => {
                 args.push(("address", address.clone()));
                 ("letter-address-changed", link)
+            }
+            Message::AddressClaimed { address, link } => {
+                args.push(("address", address.clone()));
+                ("letter-address-claimed", link)
             }
             Message::Changed { what, link } => {
                 args.push(("what", say.of(&format!("letter-changed-{what}"))));

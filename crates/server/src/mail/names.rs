@@ -23,8 +23,8 @@ pub fn clean(name: &str) -> String {
         kept.push(letter);
     }
     // Digits enough to call, in however many words, are no name.
-    let number = kept.chars().filter(char::is_ascii_digit).count() >= NUMBER;
-    let has_digits = |word: &str| word.chars().any(|letter| letter.is_ascii_digit());
+    let number = kept.chars().filter(|letter| letter.is_numeric()).count() >= NUMBER;
+    let has_digits = |word: &str| word.chars().any(char::is_numeric);
     let words: Vec<&str> =
         kept.split(' ').filter(|word| !(word.is_empty() || number && has_digits(word))).collect();
     let whole = words.join(" ");
@@ -69,6 +69,8 @@ mod tests {
             ("evil.example", "evil example"),
             ("call +39 055 1234567 now", "call now"),
             ("Call 0800 123 45 67 today", "Call today"),
+            ("Call ０８００１２３４５６", "Call"),
+            ("0800 123456", ""),
             ("line\r\nBcc: all@example.com", "line Bcc all example com"),
             ("\u{202e}gpj.exe", "gpj exe"),
             ("a\u{200b}b", "ab"),

@@ -20,7 +20,9 @@ pub struct Full {
 /// How many letters of a kind one address gets an hour, from one source and from all of them: somebody
 /// who asks for them on behalf of another must not use them up.
 const AN_HOUR_FROM_ONE: i64 = 3;
+/// From then on everybody gets one, so that strangers who have used them up do not keep the reader from theirs.
 const AN_HOUR_FROM_ALL: i64 = 15;
+const AN_HOUR_AT_MOST: i64 = 60;
 const HOUR: i64 = 60 * 60 * 1000;
 
 /// Counts a letter that somebody at an address on the network wants sent; answers whether it may leave.
@@ -29,7 +31,18 @@ pub fn count_letter(work: &mut Work<'_, '_>, kind: &str, email_key: &str, source
         (format!("{kind} {email_key} {}", network(source)), AN_HOUR_FROM_ONE),
         (format!("{kind} {email_key}"), AN_HOUR_FROM_ALL),
     ];
-    Ok(count(work, &names, HOUR)?.is_none())
+    let Some(full) = count(work, &names, HOUR)? else { return Ok(true) };
+    if full.index == 0 {
+        return Ok(false);
+    }
+    Ok(tally(work, &names[0].0, HOUR)? == 1 && tally(work, &names[1].0, HOUR)? <= AN_HOUR_AT_MOST)
+}
+
+/// How much there was under a name in the stretch at hand.
+fn tally(work: &mut Work<'_, '_>, name: &str, window: i64) -> Result<i64> {
+    let began = work.now - work.now.rem_euclid(window);
+    let sql = "select tally from tallies where name = ? and began_at = ?";
+    Ok(work.tx.rows(&Sql::new(sql, [name.into(), began.into()]))?.first().map_or(0, |row| row.int(0)))
 }
 
 /// Counts one more under each name and answers the first that has more than its limit now.

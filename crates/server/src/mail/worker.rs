@@ -139,11 +139,22 @@ pub async fn send_some(app: &Arc<App>, lane: &mut Lane, stop: &watch::Receiver<b
             Fate::Later(failure) => tracing::warn!(letter = letter.id, "to be tried again: {failure}"),
             Fate::Refused(failure) => tracing::warn!(letter = letter.id, "refused: {failure}"),
         }
-        let now = app.clock.now();
-        app.db.write(move |tx| outbox::settle(tx, &letter, &fate, now)).await?;
+        note(app, letter, fate).await;
         done.settled += 1;
     }
     Ok(done)
+}
+
+/// Notes the fate of a letter, however long that takes: one that was sent and not noted would be sent again.
+async fn note(app: &App, letter: Due, fate: Fate) {
+    loop {
+        let (letter, fate, now) = (letter.clone(), fate.clone(), app.clock.now());
+        match app.db.write(move |tx| outbox::settle(tx, &letter, &fate, now)).await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!("the fate of a letter could not be noted: {error}"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 async fn attempt(app: &App, lane: &mut Lane, due: &Due) -> Attempt {

@@ -194,17 +194,11 @@ fn check(work: &mut Work<'_, '_>, input: &Input, organization: &str) -> Result<(
     }
 }
 
-/// A refusal of the address, with the address that was sent.
+/// A refusal of the address, with the address that was sent, whichever constraint refused it.
 fn taken(error: Error, email: &str) -> Error {
     match error {
-        Error::Refused(problems)
-            if problems
-                .iter()
-                .any(|problem| problem.pointer.as_deref() == Some("/data/attributes/user_email")) =>
-        {
-            Problem::taken("user_email", email).into()
-        }
-        other => other,
+        Error::Refused(_) => Problem::taken("user_email", email).into(),
+        other @ Error::Store(_) => other,
     }
 }
 
@@ -213,6 +207,8 @@ fn of_user(user: &Record) -> Map<String, Json> {
     Map::from_iter([
         ("user_id".to_owned(), json!(user.id)),
         ("user_email".to_owned(), user.column("email").clone()),
+        // What is shown may be claimed; who it is, is proved.
+        ("user_email_key".to_owned(), user.column("proved_email_key").clone()),
         ("user_first_name".to_owned(), user.column("first_name").clone()),
         ("user_last_name".to_owned(), user.column("last_name").clone()),
     ])
@@ -223,7 +219,6 @@ pub fn add_owner(work: &mut Work<'_, '_>, organization: &str, role: &str, user: 
     let user = Record::find(work.tx, users::USERS.spec, "id", user)?.pop().ok_or_else(Problem::not_found)?;
     let mut columns = of_user(&user);
     for (name, value) in [
-        ("user_email_key", user.column("email_key").clone()),
         ("organization_id", json!(organization)),
         ("role_id", json!(role)),
         ("status", json!("active")),
@@ -263,8 +258,7 @@ pub fn hand_over(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Re
 /// Shows a changed name or address on every membership of a user.
 pub fn show_user(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
     let user = Record::find(work.tx, users::USERS.spec, "id", user)?.pop().ok_or_else(Problem::not_found)?;
-    let mut columns = of_user(&user);
-    columns.insert("user_email_key".to_owned(), user.column("email_key").clone());
+    let columns = of_user(&user);
     for membership in Record::find(work.tx, &SPEC, "user_id", &user.id)? {
         work.update(&membership, columns.clone())?;
     }
@@ -306,6 +300,16 @@ pub fn absorb(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<()> {
     for row in rows.iter() {
         invitations::end(work, row.text(0), State::Accepted)?;
         withdraw(work, row.text(0))?;
+    }
+    Ok(())
+}
+
+/// Asks nobody any more at an address whose account is gone: whoever comes with it next comes anew.
+pub fn stop_asking(work: &mut Work<'_, '_>, email_key: &str) -> Result<()> {
+    for membership in Record::find(work.tx, &SPEC, "user_email_key", email_key)? {
+        if membership.column("asked") == &json!(true) && membership.text("status") == "pending" {
+            work.update(&membership, Map::from_iter([("asked".to_owned(), json!(false))]))?;
+        }
     }
     Ok(())
 }

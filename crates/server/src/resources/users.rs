@@ -86,6 +86,9 @@ fn update(work: &mut Work<'_, '_>, user: &Record, input: &mut Input) -> Result<(
 pub fn move_to(work: &mut Work<'_, '_>, user: &Record, email: &str) -> Result<()> {
     evict(work, email, &user.id)?;
     memberships::absorb(work, &user.id, email)?;
+    if user.text("proved_email_key") != email.to_lowercase() {
+        memberships::stop_asking(work, user.text("proved_email_key"))?;
+    }
     let columns = [
         ("email".to_owned(), json!(email)),
         ("email_key".to_owned(), json!(email.to_lowercase())),
@@ -106,7 +109,6 @@ fn evict(work: &mut Work<'_, '_>, email: &str, owner: &str) -> Result<()> {
         claims.iter().filter(|user| user.id != owner && user.column("email_proved") != &json!(true))
     {
         let own = squatter.text("proved_email").to_owned();
-        memberships::absorb(work, &squatter.id, &own)?;
         let columns = [
             ("email".to_owned(), json!(own)),
             ("email_key".to_owned(), json!(own.to_lowercase())),
@@ -314,5 +316,6 @@ pub fn erase(work: &mut Work<'_, '_>, user: &Record) -> Result<()> {
     {
         work.delete(&provider)?;
     }
+    memberships::stop_asking(work, user.text("proved_email_key"))?;
     work.delete(user)
 }

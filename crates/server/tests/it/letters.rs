@@ -31,6 +31,10 @@ fn all() -> Vec<(&'static str, Letter)> {
             "address-changed",
             letter(Message::AddressChanged { address: "new@example.com".to_owned(), link: link() }),
         ),
+        (
+            "address-claimed",
+            letter(Message::AddressClaimed { address: "new@example.com".to_owned(), link: link() }),
+        ),
         ("changed", letter(Message::Changed { what: "password".to_owned(), link: link() })),
         ("test", letter(Message::Test { link: link() })),
     ]
