@@ -86,22 +86,12 @@ pub struct Invitation {
 
 /// Makes a link for a pending membership and queues the letter that holds it; an older link ends.
 pub fn issue(work: &mut Work<'_, '_>, membership: &str, organization: &str, email: &str) -> Result<()> {
-    let (inviter, own) = inviter(work)?;
-    issue_from(work, membership, organization, email, &inviter, own)
-}
-
-fn issue_from(
-    work: &mut Work<'_, '_>,
-    membership: &str,
-    organization: &str,
-    email: &str,
-    inviter: &str,
-    language: Option<String>,
-) -> Result<()> {
     check_tallies(work, organization, email)?;
-    reissue(work, membership, organization, email, inviter, language)
+    let (inviter, language) = inviter(work)?;
+    reissue(work, membership, organization, email, &inviter, language)
 }
 
+/// The same in the name of whoever invited before, past their limits.
 fn reissue(
     work: &mut Work<'_, '_>,
     membership: &str,

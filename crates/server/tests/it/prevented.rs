@@ -737,12 +737,7 @@ async fn an_intruder_who_stays_after_the_address_is_taken_back() {
         let fields = [("email", email), ("password", "velvet-anchor-thistle")];
         assert_eq!(intruder.send("/sign-in", &fields).await.status, 422, "{email}");
     }
-    guild.pass(1);
-    browser.open("/reset").await;
-    browser.send("/reset", &[("email", "ada@example.com")]).await;
-    let link = guild.link_for("ada@example.com").await;
-    browser.open(&link).await;
-    browser.send(&link, &[("password", PASSWORD)]).await;
+    browser.resets_password("ada@example.com", PASSWORD).await;
     assert_eq!(browser.signs_in("ada").await.path, "/");
 }
 
@@ -753,13 +748,7 @@ async fn a_sign_in_begun_before_a_reset_and_ended_after_it() {
     let (_, codes) = sets_up_codes(&ada).await;
     let thief = guild.browser();
     assert_eq!(thief.signs_in("ada").await.path, "/sign-in/code");
-    guild.pass(1);
-    let owner = guild.browser();
-    owner.open("/reset").await;
-    owner.send("/reset", &[("email", "ada@example.com")]).await;
-    let link = guild.link_for("ada@example.com").await;
-    owner.open(&link).await;
-    owner.send(&link, &[("password", "velvet-anchor-thistle")]).await;
+    guild.browser().resets_password("ada@example.com", "velvet-anchor-thistle").await;
     assert_eq!(thief.send("/sign-in/code", &[("code", &codes[0])]).await.path, "/sign-in?said=start-again");
 }
 

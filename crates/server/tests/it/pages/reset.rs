@@ -27,12 +27,7 @@ async fn a_link_works_once_for_an_hour_and_ends_all_others() {
     let guild = Guild::new().await;
     guild.signed_up("ada").await;
     let browser = guild.browser();
-    let ask = async || {
-        browser.open("/reset").await;
-        guild.pass(1);
-        browser.send("/reset", &[("email", "ada@example.com")]).await;
-        guild.link_for("ada@example.com").await
-    };
+    let ask = async || browser.asks_for_reset("ada@example.com").await;
     let first = ask().await;
     assert_eq!(browser.ask("HEAD", &first, &[]).await.status, 200);
     guild.pass(HOUR);
@@ -54,9 +49,7 @@ async fn a_weak_password_is_refused_and_the_link_is_not_used_up() {
     let guild = Guild::new().await;
     guild.signed_up("ada").await;
     let browser = guild.browser();
-    browser.open("/reset").await;
-    browser.send("/reset", &[("email", "ada@example.com")]).await;
-    let link = guild.link_for("ada@example.com").await;
+    let link = browser.asks_for_reset("ada@example.com").await;
     browser.open(&link).await;
     let page = browser.send(&link, &[("password", "Example2026")]).await;
     assert_eq!(page.status, 422);
@@ -69,11 +62,7 @@ async fn it_gives_somebody_the_operator_made_their_first_password() {
     let guild = Guild::new().await;
     guild.user("ada").await;
     let browser = guild.browser();
-    browser.open("/reset").await;
-    browser.send("/reset", &[("email", "ada@example.com")]).await;
-    let link = guild.link_for("ada@example.com").await;
-    browser.open(&link).await;
-    browser.send(&link, &[("password", PASSWORD)]).await;
+    browser.resets_password("ada@example.com", PASSWORD).await;
     assert_eq!(browser.signs_in("ada").await.path, "/");
 }
 
@@ -83,12 +72,7 @@ async fn the_second_factor_stays() {
     let ada = guild.signed_up("ada").await;
     super::sign_in::sets_up_codes(&ada).await;
     let browser = guild.browser();
-    browser.open("/reset").await;
-    guild.pass(1);
-    browser.send("/reset", &[("email", "ada@example.com")]).await;
-    let link = guild.link_for("ada@example.com").await;
-    browser.open(&link).await;
-    browser.send(&link, &[("password", NEW)]).await;
+    browser.resets_password("ada@example.com", NEW).await;
     let page = browser.send("/sign-in", &[("email", "ada@example.com"), ("password", NEW)]).await;
     assert_eq!(page.path, "/sign-in/code");
 }
