@@ -10,6 +10,7 @@ mod invitations;
 mod organizations;
 mod page;
 mod passkeys;
+mod people;
 mod reset;
 mod security;
 mod sign_in;
@@ -127,8 +128,8 @@ async fn within(visit: &Visit<'_>, session: &Session, post: bool, segments: &[&s
     match (post, segments) {
         (false, []) => organizations::list(visit, session).await,
         (true, ["organizations"]) => organizations::create(visit, session).await,
-        (false, ["organizations", slug]) => organizations::show(visit, session, slug).await,
-        (true, ["organizations", slug, deed]) => organizations::act(visit, session, slug, deed).await,
+        (false, ["organizations", slug]) => people::show(visit, session, slug).await,
+        (true, ["organizations", slug, deed]) => people::act(visit, session, slug, deed).await,
         (false, ["account"]) => account::show(visit, session).await,
         (true, ["account"]) => account::change(visit, session).await,
         (true, ["account", "address"]) => account::address(visit, session).await,
