@@ -9,7 +9,7 @@ use crate::mail::tallies;
 use crate::mail::{Brand, Letter, Message, queue};
 use crate::resources::{memberships, users};
 use crate::work::{Author, Work};
-use guildhall_jsonapi::{Error, Problem, Record, Result, timestamp};
+use guildhall_jsonapi::{Error, Problem, Result, timestamp};
 use guildhall_store::Sql;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -84,15 +84,20 @@ pub struct Invitation {
     pub language: Option<String>,
 }
 
-/// Makes a link for a pending membership and queues the letter that holds it; an older link ends.
+/// Makes a link for a new pending membership and queues the letter that holds it.
 pub fn issue(work: &mut Work<'_, '_>, membership: &str, organization: &str, email: &str) -> Result<()> {
     check_tallies(work, organization, email)?;
     let (inviter, language) = inviter(work)?;
-    reissue(work, membership, organization, email, &inviter, language)
+    link(work, membership, organization, email, &inviter, language)
 }
 
-/// The same in the name of whoever invited before, past their limits.
-fn reissue(
+/// The same for one that has a link already, which ends.
+pub fn resend(work: &mut Work<'_, '_>, membership: &str, organization: &str, email: &str) -> Result<()> {
+    end(work, membership, State::Renewed)?;
+    issue(work, membership, organization, email)
+}
+
+fn link(
     work: &mut Work<'_, '_>,
     membership: &str,
     organization: &str,
@@ -100,7 +105,6 @@ fn reissue(
     inviter: &str,
     language: Option<String>,
 ) -> Result<()> {
-    end(work, membership, State::Renewed)?;
     let token = work.app.chance.secret();
     let days = i64::from(work.app.config.invitation_days);
     work.tx.execute(&Sql::new(
@@ -141,8 +145,9 @@ fn send(
     message: Message,
 ) -> Result<()> {
     let brand = Brand::of(work, organization)?;
-    let own =
-        users::by_email(work, email)?.and_then(|user| user.column("language").as_str().map(str::to_owned));
+    let sql = "select language from users where proved_email_key = ?";
+    let rows = work.tx.rows(&Sql::new(sql, [email.to_lowercase().into()]))?;
+    let own = rows.first().and_then(|row| row.maybe_text(0)).map(str::to_owned);
     let language = own.or(inviters).unwrap_or_default();
     let letter =
         Letter { membership: Some(membership.to_owned()), brand, ..Letter::to(email, &language, message) };
@@ -276,7 +281,9 @@ pub fn renew(work: &mut Work<'_, '_>, token: &str) -> Result<bool> {
             full.seconds,
         ));
     }
-    reissue(work, &found.membership, &found.organization, &found.email, &found.inviter, found.language)?;
+    // In the name of whoever invited before, past their limits.
+    end(work, &found.membership, State::Renewed)?;
+    link(work, &found.membership, &found.organization, &found.email, &found.inviter, found.language)?;
     Ok(true)
 }
 
@@ -342,9 +349,10 @@ fn inviter(work: &mut Work<'_, '_>) -> Result<(String, Option<String>)> {
     let Author::Caller(caller) = work.author else {
         return Ok((String::new(), None));
     };
-    let user: Option<Record> = users::by_id(work, &caller.user)?;
-    let full =
-        |user: &Record| format!("{} {}", user.text("first_name"), user.text("last_name")).trim().to_owned();
-    let language = |user: &Record| user.column("language").as_str().map(str::to_owned);
-    Ok((user.as_ref().map(full).unwrap_or_default(), user.as_ref().and_then(language)))
+    let sql = "select first_name, last_name, language from users where id = ?";
+    let rows = work.tx.rows(&Sql::new(sql, [(&caller.user).into()]))?;
+    Ok(rows.first().map_or_else(Default::default, |row| {
+        let full = format!("{} {}", row.text(0), row.text(1));
+        (full.trim().to_owned(), row.maybe_text(2).map(str::to_owned))
+    }))
 }

@@ -181,7 +181,7 @@ fn resend(work: &mut Work<'_, '_>, record: &Record, _: &Action) -> Result<()> {
     if membership.status != "pending" {
         return Err(Problem::inclusion("status", membership.status).into());
     }
-    invitations::issue(work, &record.id, &membership.organization_id, &membership.user_email)?;
+    invitations::resend(work, &record.id, &membership.organization_id, &membership.user_email)?;
     work.record_deed(record, "resend")
 }
 

@@ -1,7 +1,10 @@
 //! Every letter, whole, as it leaves.
 
+use crate::guild::{DAY, Guild};
 use guildhall::config::Config;
+use guildhall::mail::transport::{Lane, Way};
 use guildhall::mail::{Brand, Envelope, Letter, Message, compose};
+use guildhall::mail::{outbox, worker};
 use insta::assert_snapshot;
 use std::path::Path;
 
@@ -55,4 +58,39 @@ fn each_one_in_each_language() {
             assert_snapshot!(format!("{language}-{name}"), whole);
         }
     }
+}
+
+#[tokio::test]
+async fn a_letter_nobody_takes_is_given_up_after_three_days() {
+    let guild = Guild::with(|config| config.mail = Some("smtp://127.0.0.1:1".to_owned())).await;
+    let blue = guild.user("ada").await.creates_organization("Blue").await;
+    blue.invites("grace@example.com", &blue.read_only).await;
+    let mut lane = Lane::new(Way::of(&guild.app.config).unwrap().unwrap());
+    let (_going, stop) = tokio::sync::watch::channel(false);
+    for (passed, waiting, refused) in [(0, 1, 0), (3 * DAY - 1, 1, 0), (1, 0, 1)] {
+        guild.pass(passed);
+        let done = worker::send_some(&guild.app, &mut lane, &stop).await.unwrap();
+        assert!(done.trouble.unwrap().contains("onnection"), "it says why");
+        let numbers = guild.app.db.read(outbox::numbers).await.unwrap();
+        assert_eq!(numbers, (waiting, refused));
+    }
+    // Nothing of what it said is kept.
+    assert_eq!(guild.number("select count(*) from letters where sealed <> ''").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_worker_that_died_had_taken_is_taken_again() {
+    let guild = Guild::new().await;
+    let blue = guild.user("ada").await.creates_organization("Blue").await;
+    blue.invites("grace@example.com", &blue.read_only).await;
+    let lease = async || {
+        let now = guild.app.clock.now();
+        guild.app.db.write(move |tx| outbox::lease(tx, now, 10)).await.unwrap().len()
+    };
+    assert_eq!([lease().await, lease().await], [1, 0]);
+    guild.pass(outbox::LEASE + 1);
+    assert_eq!([lease().await, lease().await], [1, 0]);
+    // One that begins on the same folder need not wait for that.
+    guild.app.db.write(outbox::free_all).await.unwrap();
+    assert_eq!(lease().await, 1);
 }
