@@ -1,5 +1,8 @@
 // From an address to a member: a real browser, a real mail server, the official SDK.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { authenticate } from '@commercelayer/js-auth'
 import { CommerceLayerProvisioning } from '@commercelayer/provisioning-sdk'
@@ -77,6 +80,25 @@ test('an invitation by the SDK reaches its person through a letter, and ends acc
   assert.deepEqual((await own.organizations.list()).length, 0)
   await alan.goto('/organizations/green')
   assert.equal(await alan.heading(), 'There is nothing here')
+})
+
+test('the lines of the page about API access do what they say', async () => {
+  const page = await place.person()
+  const email = await place.signUp(page, 'Carl')
+  await page.goto('/account/api')
+  await page.press('Make a new secret')
+  await page.press('Yes')
+  await page.getByText('Client secret', { exact: true }).waitFor()
+  const [curl, script] = await page.locator('.shown pre code').allInnerTexts()
+  const granted = JSON.parse(execFileSync('bash', ['-c', curl.replace('curl ', 'curl -s ')], { encoding: 'utf8' }))
+  assert.deepEqual([granted.token_type, granted.scope], ['bearer', 'provisioning-api'])
+  const file = path.join(import.meta.dirname, 'lines.mjs')
+  fs.writeFileSync(file, script)
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: path.join(place.guildhall.data, 'dev-ca.pem') }
+  const localhost = path.resolve(import.meta.dirname, '../../examples/localhost.mjs')
+  const printed = execFileSync('node', ['--import', localhost, file], { env, encoding: 'utf8' })
+  fs.rmSync(file)
+  assert.match(printed, new RegExp(`email: '${email}'`))
 })
 
 test('one-time codes of an independent authenticator let in', async () => {
