@@ -105,6 +105,16 @@ impl Problem {
         Self::new(423, "LOCKED", "Locked resource", detail)
     }
 
+    /// 429, and after how many seconds to come back.
+    pub fn too_many(detail: impl Into<String>, seconds: u64) -> Self {
+        Self::new(429, "TOO_MANY_REQUESTS", "Too many requests", detail).with("retry_after", json!(seconds))
+    }
+
+    /// After how many seconds it makes sense to come back, if that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.meta.as_ref()?.get("retry_after")?.as_u64()
+    }
+
     /// 409: a race for a unique value was lost.
     pub fn not_unique() -> Self {
         let detail = "Another record with the same value was just written.";

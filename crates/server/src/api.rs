@@ -3,7 +3,7 @@
 use crate::App;
 use crate::access::Caller;
 use crate::bearer::{self, Bearer};
-use crate::http::{Answer, Asked};
+use crate::http::{Answer, Asked, log};
 use crate::resources::{self, Deed, Resource};
 use crate::work::{Author, Work};
 use guildhall_jsonapi::spec::Relationship;
@@ -42,9 +42,7 @@ pub async fn answer(app: &Arc<App>, asked: &Asked, path: &str) -> Answer {
                 .header(RETRY_AFTER, "1")
         }
         Err(Error::Store(error)) => {
-            // A statement can be long; its beginning tells which one it is.
-            let told: String = error.to_string().chars().take(500).collect();
-            tracing::error!(request_id = asked.id, "{told}");
+            log(asked, &error);
             let title = "Internal Server Error";
             refuse(&[Problem::new(500, "INTERNAL_SERVER_ERROR", title, title)])
         }
@@ -56,8 +54,7 @@ pub async fn answer(app: &Arc<App>, asked: &Asked, path: &str) -> Answer {
 pub fn refuse(problems: &[Problem]) -> Answer {
     let status = problems.first().map_or(500, |problem| problem.status);
     let answer = Answer::new(status, MEDIA_TYPE, Problem::render(problems));
-    let wait = |problem: &Problem| problem.meta.as_ref().and_then(|meta| meta.get("retry_after")?.as_u64());
-    match problems.iter().find_map(wait) {
+    match problems.iter().find_map(Problem::retry_after) {
         Some(seconds) => answer.header(RETRY_AFTER, &seconds.to_string()),
         None => answer,
     }

@@ -256,6 +256,12 @@ fn too_many() -> Problem {
     Problem::new(429, "TOO_MANY_REQUESTS", "Too many requests", detail)
 }
 
+/// Writes down what failed. A statement can be long; its beginning tells which one it is.
+pub fn log(asked: &Asked, error: &guildhall_store::Error) {
+    let told: String = error.to_string().chars().take(500).collect();
+    tracing::error!(request_id = asked.id, "{told}");
+}
+
 /// Documents that anybody may read, as long as they only read.
 async fn page(app: &Arc<App>, path: &str) -> Option<Answer> {
     Some(match path {

@@ -4,15 +4,14 @@
 use crate::access::Caller;
 use crate::accounts::passwords;
 use crate::accounts::sessions::{self, Browser, Factor};
+use crate::clock::DAY;
 use crate::crypto::hash;
 use crate::mail::tallies;
 use crate::mail::{Brand, Letter, Message, queue};
 use crate::resources::{memberships, users};
 use crate::work::{Author, Work};
-use guildhall_jsonapi::{Error, Problem, Result, timestamp};
+use guildhall_jsonapi::{Problem, Result, timestamp};
 use guildhall_store::Sql;
-
-const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// How often a day whoever has a letter may ask for a newer one.
 const RENEWALS_A_DAY: i64 = 3;
@@ -249,7 +248,7 @@ pub fn join(
     users::set_language(work, &newcomer.user, &newcomer.language)?;
     passwords::set(work, &newcomer.user, &newcomer.password_hash)?;
     memberships::accept(work, &invitation.membership, &newcomer.user)?;
-    let session = sessions::new_token(&work.app.chance);
+    let session = work.app.chance.secret();
     sessions::begin(work, &newcomer.user, Factor::Letter, browser, &session)?;
     Ok(Some(session))
 }
@@ -276,10 +275,8 @@ pub fn renew(work: &mut Work<'_, '_>, token: &str) -> Result<bool> {
     // Whoever holds an old letter must neither flood its reader, nor use up what the inviter may send.
     let names = [(format!("renewals of {}", found.membership), RENEWALS_A_DAY)];
     if let Some(full) = tallies::count(work, &names, DAY)? {
-        return Err(too_many(
-            "The link was renewed often today: try again tomorrow.".to_owned(),
-            full.seconds,
-        ));
+        let detail = "The link was renewed often today: try again tomorrow.";
+        return Err(Problem::too_many(detail, full.seconds).into());
     }
     // In the name of whoever invited before, past their limits.
     end(work, &found.membership, State::Renewed)?;
@@ -335,13 +332,7 @@ fn check_tallies(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Re
         _ => "this organization sent invitations",
     };
     let detail = format!("Today {whose} {limit} times, which is all that is allowed: try again tomorrow.");
-    Err(too_many(detail, full.seconds))
-}
-
-fn too_many(detail: String, seconds: u64) -> Error {
-    let mut problem = Problem::new(429, "TOO_MANY_REQUESTS", "Too many requests", detail);
-    problem.meta = Some(serde_json::Map::from_iter([("retry_after".to_owned(), seconds.into())]));
-    problem.into()
+    Err(Problem::too_many(detail, full.seconds).into())
 }
 
 /// The name and the language of whoever invites; nobody's when the operator does.

@@ -1,5 +1,6 @@
 //! How often an address may ask: sliding windows, counted in memory (contract 1.4).
 
+use crate::clock::MINUTE;
 use crate::config::Limits;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -53,7 +54,6 @@ pub struct Verdict {
     pub retry_after: Option<u64>,
 }
 
-const MINUTE: i64 = 60_000;
 const TEN_SECONDS: i64 = 10_000;
 
 /// Who asked how often.

@@ -1,5 +1,6 @@
 //! Serving: the listeners, the letters, the housekeeping, and a quiet end.
 
+use crate::clock::DAY;
 use crate::config::{Config, Switch};
 use crate::mail::worker;
 use crate::{App, http, plans, tls};
@@ -23,13 +24,13 @@ const SLOWEST_HEAD: Duration = Duration::from_mins(1);
 /// How often what has expired is cleared away.
 const SWEEP: Duration = Duration::from_mins(10);
 /// How long it is known that a letter was sent, in milliseconds: thirty days.
-const LETTER_LIFE: i64 = 30 * 24 * 60 * 60 * 1000;
+const LETTER_LIFE: i64 = 30 * DAY;
 /// How long a link that has ended can say why, in milliseconds: a year.
-const LINK_LIFE: i64 = 365 * 24 * 60 * 60 * 1000;
+const LINK_LIFE: i64 = 365 * DAY;
 /// How long it is known how much there was of something, in milliseconds: two days.
-const TALLY_LIFE: i64 = 2 * 24 * 60 * 60 * 1000;
+const TALLY_LIFE: i64 = 2 * DAY;
 /// How long versions are shown, in milliseconds: a year.
-const VERSION_LIFE: i64 = 365 * 24 * 60 * 60 * 1000;
+const VERSION_LIFE: i64 = 365 * DAY;
 
 /// Takes the data folder for this process: two servers on one folder would share their limits and letters.
 pub fn claim(config: &Config) -> Result<File> {

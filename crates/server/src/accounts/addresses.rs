@@ -2,6 +2,7 @@
 
 use super::proofs::{self, Purpose};
 use super::{owed_codes, passwords, second_factor, sessions};
+use crate::clock::DAY;
 use crate::mail::tallies;
 use crate::mail::{Letter, Message, queue};
 use crate::resources::users;
@@ -9,7 +10,6 @@ use crate::work::Work;
 use guildhall_jsonapi::{Record, Result};
 use guildhall_store::Sql;
 
-const DAY: i64 = 24 * 60 * 60 * 1000;
 /// How many letters to new addresses one user has sent a day.
 const LETTERS_A_DAY: i64 = 10;
 

@@ -1,5 +1,6 @@
 //! Browsers in which somebody has shown a password and owes a code.
 
+use crate::clock::MINUTE;
 use crate::work::Work;
 use guildhall_jsonapi::{Result, Secrets as _};
 use guildhall_store::{Error, Sql};
@@ -7,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// How long one may take.
-const LIFE: i64 = 10 * 60 * 1000;
+const LIFE: i64 = 10 * MINUTE;
 /// How many wrong tries end it.
 const MOST_ATTEMPTS: i64 = 5;
 

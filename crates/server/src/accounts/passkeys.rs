@@ -1,6 +1,7 @@
 //! Passkeys (WebAuthn): made in a session, then all that is needed to sign in.
 
 use crate::App;
+use crate::clock::MINUTE;
 use crate::crypto::hash;
 use crate::work::Work;
 use anyhow::Context as _;
@@ -21,7 +22,7 @@ use webauthn_rs::prelude::{
 const MOST: usize = 20;
 
 /// How long a question may take to be answered.
-const LIFE: i64 = 10 * 60 * 1000;
+const LIFE: i64 = 10 * MINUTE;
 
 /// A question to a browser. Its page carries it, sealed, so that nothing is kept of the many that are never
 /// answered; each is answered once.

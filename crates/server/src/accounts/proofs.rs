@@ -1,11 +1,10 @@
 //! Links that are mailed to a user and prove, when they are used, that the letter arrived.
 
+use crate::clock::HOUR;
 use crate::crypto::hash;
 use crate::work::Work;
 use guildhall_jsonapi::Result;
 use guildhall_store::Sql;
-
-const HOUR: i64 = 60 * 60 * 1000;
 
 /// What a link is good for. One of another purpose does not know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

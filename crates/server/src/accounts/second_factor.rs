@@ -1,6 +1,7 @@
 //! One-time codes (TOTP, RFC 6238) and the recovery codes for the day the device is lost.
 
 use super::owed_codes;
+use crate::clock::HOUR;
 use crate::crypto::hash;
 use crate::resources::users;
 use crate::work::Work;
@@ -9,7 +10,7 @@ use guildhall_store::{Error, Sql};
 use totp_rs::{Builder, Secret, Totp};
 
 /// How long a seed waits to be confirmed: longer, and somebody else may have seen it meanwhile.
-const SEED_LIFE: i64 = 60 * 60 * 1000;
+const SEED_LIFE: i64 = HOUR;
 /// How many recovery codes there are.
 const RECOVERY_CODES: usize = 10;
 

@@ -1,14 +1,12 @@
 //! Sessions: a browser in which somebody is signed in. They are rows, so that they can be listed and ended.
 
-use crate::chance::Chance;
+use crate::clock::{DAY, MINUTE};
 use crate::crypto::hash;
 use crate::work::Work;
 use guildhall_jsonapi::Result;
 use guildhall_store::{Row, Sql, Tx};
 use std::net::IpAddr;
 
-const MINUTE: i64 = 60 * 1000;
-const DAY: i64 = 24 * 60 * MINUTE;
 /// How long a session lives that is not used.
 const IDLE: i64 = 14 * DAY;
 /// How long a session lives at most.
@@ -144,11 +142,6 @@ pub fn note(tx: &mut Tx<'_>, session: &str, now: i64) -> guildhall_store::Result
         [now.into(), LIFE.into(), (now + IDLE).into(), LIFE.into(), (now + IDLE).into(), session.into()],
     ))
     .map(drop)
-}
-
-/// A token for a session that is to begin.
-pub fn new_token(chance: &Chance) -> String {
-    chance.secret()
 }
 
 /// Begins a session.

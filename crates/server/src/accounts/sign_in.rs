@@ -227,7 +227,7 @@ pub(super) fn enter(
     if enabled.is_empty() {
         return Ok(None);
     }
-    let token = sessions::new_token(&work.app.chance);
+    let token = work.app.chance.secret();
     sessions::begin(work, user, factor, browser, &token)?;
     let mut next = then.next.clone();
     if let Some(link) = &then.invitation

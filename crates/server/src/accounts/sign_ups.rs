@@ -10,6 +10,7 @@ use super::sessions::{Browser, Factor};
 use super::sign_in::{self, Attempt, Progress, Refusal, Then};
 use crate::App;
 use crate::access::Caller;
+use crate::clock::DAY;
 use crate::config::SignUp;
 use crate::crypto::{equal, hash, hex};
 use crate::mail::tallies;
@@ -21,9 +22,8 @@ use guildhall_store::{Row, Sql};
 use serde_json::json;
 use std::sync::Arc;
 
-const HOUR: i64 = 60 * 60 * 1000;
 /// How long the letter can be used.
-const LIFE: i64 = 24 * HOUR;
+const LIFE: i64 = DAY;
 /// How many wrong codes or passwords end it.
 const MOST_ATTEMPTS: i64 = 5;
 

@@ -69,7 +69,7 @@ pub(super) async fn passkey(visit: &Visit<'_>, session: &Session) -> Result<Answ
 }
 
 async fn renew(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
-    let token = sessions::new_token(&visit.app.chance);
+    let token = visit.app.chance.secret();
     let (id, new) = (session.id.clone(), token.clone());
     Work::run_as(visit.app, session, &visit.asked.id, move |work| sessions::renew(work, &id, &new)).await?;
     Ok(visit.sign_in(go(&visit.next()), &token))

@@ -21,8 +21,8 @@ mod visit;
 use crate::App;
 use crate::accounts::sessions::Session;
 use crate::accounts::sign_in::Refusal;
-use crate::http::{Answer, Asked};
-use guildhall_jsonapi::{Error, Result};
+use crate::http::{Answer, Asked, log};
+use guildhall_jsonapi::{Error, Problem, Result};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER};
 use http::{HeaderName, Method};
 use page::{Page, Section};
@@ -60,9 +60,7 @@ pub async fn answer(app: &Arc<App>, address: IpAddr, asked: &Asked) -> Answer {
 /// After how many seconds it makes sense to come back.
 fn retry_after(error: &Error) -> Option<u64> {
     match error {
-        Error::Refused(problems) => {
-            problems.iter().find_map(|problem| problem.meta.as_ref()?.get("retry_after")?.as_u64())
-        }
+        Error::Refused(problems) => problems.iter().find_map(Problem::retry_after),
         Error::Store(guildhall_store::Error::Busy | guildhall_store::Error::TooSlow) => Some(2),
         Error::Store(_) => None,
     }
@@ -225,12 +223,6 @@ fn broken(asked: &Asked, error: &Error) -> Answer {
         log(asked, error);
     }
     Answer::new(500, "text/plain; charset=utf-8", "Internal Server Error\n")
-}
-
-fn log(asked: &Asked, error: &guildhall_store::Error) {
-    // A statement can be long; its beginning tells which one it is.
-    let told: String = error.to_string().chars().take(500).collect();
-    tracing::error!(request_id = asked.id, "{told}");
 }
 
 /// What every answer carries, whatever it is.

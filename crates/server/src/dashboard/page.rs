@@ -192,7 +192,7 @@ fn here(visit: &Visit<'_>) -> String {
     if let Some(token) = Some(visit.field("invitation")).filter(|token| !token.is_empty()) {
         return format!("/invitations/{token}");
     }
-    let address = address_of(uri.path(), true);
+    let address = address_of(uri.path());
     match (visit.next().as_str(), uri.query()) {
         ("/", None) => address,
         ("/", Some(query)) => format!("{address}?{query}"),
@@ -204,7 +204,7 @@ fn here(visit: &Visit<'_>) -> String {
 }
 
 /// The address of the page on which a form was: where whoever only wants another language goes.
-pub(super) fn address_of(path: &str, post: bool) -> String {
+pub(super) fn address_of(path: &str) -> String {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let kept = match segments.as_slice() {
         ["organizations"] => 0,
@@ -212,7 +212,6 @@ pub(super) fn address_of(path: &str, post: bool) -> String {
         ["account", "address"] | ["sign-in" | "confirm", "passkey"] => 1,
         all => all.len(),
     };
-    let kept = if post { kept } else { segments.len() };
     format!("/{}", segments[..kept].join("/"))
 }
 

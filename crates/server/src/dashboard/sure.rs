@@ -34,7 +34,7 @@ pub(super) fn page(visit: &Visit<'_>, segments: &[&str]) -> Page {
             form = form.hidden(name, visit.field(name));
         }
     }
-    let back = super::page::address_of(visit.asked.uri.path(), true);
+    let back = super::page::address_of(visit.asked.uri.path());
     let section = Section::new(say.of("sure"))
         .text(say.of(name(segments).unwrap_or("sure")))
         .form(form)

@@ -1,17 +1,17 @@
 //! The outbox: rows that a worker leases, one lane at a time, until each is sent or refused.
 
 use super::Letter;
+use crate::clock::{DAY, HOUR, MINUTE};
 use crate::work::Work;
 use guildhall_jsonapi::Result;
 use guildhall_store::{Error, Row, Sql, Tx};
 
-const MINUTE: i64 = 60 * 1000;
 /// How long a lease lasts, which is longer than any conversation with a mail server.
 pub const LEASE: i64 = 30 * MINUTE;
 /// How long it is tried to send a letter.
-const PATIENCE: i64 = 3 * 24 * 60 * MINUTE;
+const PATIENCE: i64 = 3 * DAY;
 /// The longest pause between two tries.
-const LONGEST_PAUSE: i64 = 4 * 60 * MINUTE;
+const LONGEST_PAUSE: i64 = 4 * HOUR;
 
 /// Queues a letter: it leaves if and only if the transaction is committed.
 pub fn queue(work: &mut Work<'_, '_>, letter: &Letter) -> Result<()> {
@@ -169,9 +169,7 @@ pub fn list(tx: &mut Tx<'_>, most: i64) -> Result<Vec<Queued>, Error> {
 
 /// How many letters wait, and how many were refused.
 pub fn numbers(tx: &mut Tx<'_>) -> Result<(i64, i64), Error> {
-    let rows = tx.rows(&Sql::text(
-        "select coalesce(sum(due_at is not null), 0), coalesce(sum(refused_at is not null), 0) from letters",
-    ))?;
+    let rows = tx.rows(&Sql::text("select count(due_at), count(refused_at) from letters"))?;
     Ok(rows.first().map_or((0, 0), |row| (row.int(0), row.int(1))))
 }
 

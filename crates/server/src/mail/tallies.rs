@@ -1,6 +1,7 @@
 //! How much of something there was within a stretch of time: counted in the transaction that does it, so
 //! that what is undone was not counted, on whichever node.
 
+use crate::clock::HOUR;
 use crate::config::Switch;
 use crate::limits::network;
 use crate::work::Work;
@@ -23,7 +24,6 @@ const AN_HOUR_FROM_ONE: i64 = 3;
 /// From then on everybody gets one, so that strangers who have used them up do not keep the reader from theirs.
 const AN_HOUR_FROM_ALL: i64 = 15;
 const AN_HOUR_AT_MOST: i64 = 60;
-const HOUR: i64 = 60 * 60 * 1000;
 
 /// Counts a letter that somebody at an address on the network wants sent; answers whether it may leave.
 pub fn count_letter(work: &mut Work<'_, '_>, kind: &str, email_key: &str, source: IpAddr) -> Result<bool> {
