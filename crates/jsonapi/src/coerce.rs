@@ -1,6 +1,7 @@
 //! Values as they are sent, checked against a declaration and turned into what it says they are.
 
 use crate::Problem;
+use crate::format::parse_timestamp;
 use crate::spec::{Attribute, Format, Kind};
 use email_address::{EmailAddress, Options};
 use jiff::tz::TimeZone;
@@ -29,8 +30,9 @@ pub(crate) fn coerce(attribute: &Attribute, value: &Json) -> Result<Json, Proble
             _ => Err(Problem::inclusion(attribute.name, value.clone())),
         },
         Kind::Object => object(attribute.name, value),
+        Kind::Time => value.as_str().and_then(parse_timestamp).map(|millis| json!(millis)).ok_or_else(invalid),
         // Nobody can send these; a declaration that says otherwise gets a refusal instead of a guess.
-        Kind::Number | Kind::Time => Err(invalid()),
+        Kind::Number => Err(invalid()),
     }
 }
 

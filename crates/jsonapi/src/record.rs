@@ -55,6 +55,11 @@ impl Record {
         Ok(tx.rows(&sql)?.iter().map(|row| Self::read(spec, row)).collect())
     }
 
+    /// A record of which nothing is known yet.
+    pub fn empty(spec: &'static Spec) -> Self {
+        Self { spec, id: String::new(), columns: Map::new() }
+    }
+
     pub(crate) fn read(spec: &'static Spec, row: Row<'_>) -> Self {
         let mut columns = Map::new();
         let id = row.text(0).to_owned();

@@ -9,6 +9,12 @@ use guildhall_store::{Rows, Sql, Tx};
 /// The scope of tokens that open the Provisioning API.
 pub const PROVISIONING: &str = "provisioning-api";
 
+/// What is read of a user: a row for each of their places, or one row without a place.
+const PLACES: &str =
+    "select m.organization_id, m.id, m.membership_profile_id, r.kind, m.owner from enabled_users u ";
+const JOINS: &str =
+    " left join live_memberships m on m.user_id = u.id left join roles r on r.id = m.role_id where ";
+
 /// A user with a token, as the database knows them at this moment.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -20,6 +26,8 @@ pub struct Caller {
     pub places: Vec<Place>,
     /// Who reads client secrets.
     pub show_secrets: SecretReaders,
+    /// The record they have just made, whose secret they see although it is shown but once.
+    pub just_made: String,
 }
 
 /// A caller's place in an organization.
@@ -46,35 +54,39 @@ impl Caller {
         let Some(user) = claims.user.as_ref().filter(|_| opens) else {
             return Ok(None);
         };
-        let rows = tx.rows(&Sql::new(
-            "select m.organization_id, m.id, m.membership_profile_id, r.kind, m.owner
-             from enabled_users u
-             join user_applications a on a.user_id = u.id
-             left join memberships m on m.user_id = u.id and m.status = 'active'
-             left join roles r on r.id = m.role_id
-             where u.id = ? and a.id = ? and a.valid_from <= ?
-             and not exists (select 1 from revoked_tokens where token_hash = ?)",
-            [(&user.id).into(), (&claims.application.id).into(), claims.iat.into(), (&bearer.hash).into()],
-        ))?;
+        // What the gate asks, and their places, in one statement.
+        let mut sql = Sql::text(PLACES);
+        if claims.is_of_chain() {
+            sql.push("join live_chains c on c.user_id = u.id join chain_tokens t on t.chain_id = c.id");
+            sql.push(JOINS).push("t.token_hash = ").bind(&bearer.hash).push(" and u.id = ").bind(&user.id);
+        } else {
+            sql.push("join user_applications a on a.user_id = u.id").push(JOINS);
+            sql.push("u.id = ").bind(&user.id).push(" and a.id = ").bind(&claims.application.id);
+            sql.push(" and a.valid_from <= ").bind(claims.iat);
+            sql.push(" and not exists (select 1 from revoked_tokens where token_hash = ");
+            sql.bind(&bearer.hash).push(")");
+        }
+        let rows = tx.rows(&sql)?;
         Ok(Self::with(&user.id, Some(claims.application.clone()), &rows, show_secrets))
     }
 
     /// Somebody who is signed in at a page; `None` when they are disabled or gone.
     pub fn signed_in(tx: &mut Tx<'_>, user: &str, show_secrets: SecretReaders) -> Result<Option<Self>> {
-        let rows = tx.rows(&Sql::new(
-            "select m.organization_id, m.id, m.membership_profile_id, r.kind, m.owner
-             from enabled_users u
-             left join memberships m on m.user_id = u.id and m.status = 'active'
-             left join roles r on r.id = m.role_id
-             where u.id = ?",
-            [user.into()],
-        ))?;
+        let mut sql = Sql::text(PLACES);
+        sql.push(JOINS).push("u.id = ").bind(user);
+        let rows = tx.rows(&sql)?;
         Ok(Self::with(user, None, &rows, show_secrets))
     }
 
     /// Somebody who is about to have an account, and is nowhere a member yet.
     pub fn newcomer(user: &str, show_secrets: SecretReaders) -> Self {
-        Self { user: user.to_owned(), application: None, places: Vec::new(), show_secrets }
+        Self {
+            user: user.to_owned(),
+            application: None,
+            places: Vec::new(),
+            show_secrets,
+            just_made: String::new(),
+        }
     }
 
     /// From a row for each of their places, or one row without a place.
@@ -98,7 +110,7 @@ impl Caller {
                 owner: row.flag(4),
             })
             .collect();
-        Some(Self { user: user.to_owned(), application, places, show_secrets })
+        Some(Self { user: user.to_owned(), application, places, show_secrets, just_made: String::new() })
     }
 
     /// What they may see of a kind: as the kind's own file says.
@@ -131,6 +143,7 @@ impl Caller {
         match self.show_secrets {
             SecretReaders::Members => None,
             SecretReaders::Admins => Some(Arm::In("organization_id", self.administered())),
+            SecretReaders::Once => Some(Arm::In("id", vec![self.just_made.clone()])),
         }
     }
 

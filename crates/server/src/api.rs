@@ -28,20 +28,24 @@ enum Target {
 
 /// Answers a request for `/api/<path>`.
 pub async fn answer(app: &Arc<App>, asked: &Asked, path: &str) -> Answer {
-    let answer = match route(app, asked, path).await {
-        Ok(answer) => return answer,
-        Err(Error::Refused(problems)) => refuse(&problems),
-        Err(Error::Store(guildhall_store::Error::Unique { .. })) => refuse(&[Problem::not_unique()]),
-        Err(Error::Store(guildhall_store::Error::TooSlow)) => {
+    route(app, asked, path).await.unwrap_or_else(|error| refusal(asked, error))
+}
+
+/// What is answered to a request that failed.
+pub(crate) fn refusal(asked: &Asked, error: Error) -> Answer {
+    let answer = match error {
+        Error::Refused(problems) => refuse(&problems),
+        Error::Store(guildhall_store::Error::Unique { .. }) => refuse(&[Problem::not_unique()]),
+        Error::Store(guildhall_store::Error::TooSlow) => {
             let detail = "This query takes too long: filter by an organization, an id or an address as well.";
             refuse(&[Problem::new(503, "SERVICE_UNAVAILABLE", "Service unavailable", detail)])
         }
-        Err(Error::Store(guildhall_store::Error::Busy)) => {
+        Error::Store(guildhall_store::Error::Busy) => {
             let detail = "The database is busy: try again in a moment.";
             refuse(&[Problem::new(503, "SERVICE_UNAVAILABLE", "Service unavailable", detail)])
                 .header(RETRY_AFTER, "1")
         }
-        Err(Error::Store(error)) => {
+        Error::Store(error) => {
             log(asked, &error);
             let title = "Internal Server Error";
             refuse(&[Problem::new(500, "INTERNAL_SERVER_ERROR", title, title)])
@@ -74,7 +78,7 @@ async fn route(app: &Arc<App>, asked: &Asked, path: &str) -> Result<Answer> {
     if !allowed.contains(&method) {
         return Ok(method_not_allowed(method, &allowed));
     }
-    let bearer = bearer::read(app, asked.authorization()).ok_or_else(invalid_token)?;
+    let bearer = bearer::read(app, asked.authorization()).await.ok_or_else(invalid_token)?;
     check_media_types(asked, method)?;
     let query = Query::parse(&app.catalog, target.answers_with(app), asked.query())?;
     carry_out(app, &asked.id, Who::Bearer(bearer), method, target, query, &asked.body).await
@@ -276,7 +280,7 @@ fn read_back(
     id: &str,
     query: &Query,
 ) -> Result<Vec<u8>> {
-    let caller = load(work.app, work.tx, who)?;
+    let caller = Caller { just_made: id.to_owned(), ..load(work.app, work.tx, who)? };
     with_reader(work.app, &caller, |reader| reader.show(work.tx, spec, id, query))
 }
 
@@ -356,7 +360,7 @@ impl Target {
     }
 }
 
-fn check_media_types(asked: &Asked, method: &str) -> Result<()> {
+pub(crate) fn check_media_types(asked: &Asked, method: &str) -> Result<()> {
     let accept = asked.header("accept").unwrap_or("*/*");
     let accepted = accept.split(',').any(|range| {
         let mut parts = range.split(';').map(str::trim);

@@ -10,7 +10,8 @@ use crate::config::{Config, Switch};
 use crate::crypto::Vault;
 use crate::keys::Keyring;
 use crate::limits::Limiter;
-use crate::{plans, resources, schema};
+use crate::resources::client_secrets::Uses;
+use crate::{core, oauth, plans, resources, schema};
 use anyhow::{Context, Result};
 use guildhall_jsonapi::Catalog;
 use guildhall_store::{Db, Options};
@@ -38,6 +39,8 @@ pub struct App {
     pub keys: Keyring,
     /// What is declared.
     pub catalog: Catalog,
+    /// What is declared of an organization's own host.
+    pub core_catalog: Catalog,
     /// `https://provisioning.<domain>/api`.
     pub base: String,
     /// `https://auth.<domain>`, which every token names.
@@ -46,6 +49,10 @@ pub struct App {
     pub verified: Verified,
     /// Who asked how often; `None` when nobody is limited.
     pub limiter: Option<Limiter>,
+    /// Tokens that are given again to applications that ask again.
+    pub(crate) given: oauth::Given,
+    /// Secrets that were used since that was last written down.
+    pub uses: Uses,
     /// Who guessed how often.
     pub guesses: Guesses,
     /// What hashes passwords.
@@ -83,13 +90,17 @@ impl App {
         let db = options.open(schema::MIGRATIONS)?;
         let configured = config.plans.clone();
         db.write(move |tx| plans::complete(tx, &configured)).await?;
-        let keys = Keyring::open(&db, &vault, config.signing_key_bits, clock.now()).await?;
+        let (bits, life) = (config.signing_key_bits, config.signing_key_life());
+        let keys = Keyring::open(&db, &vault, bits, life, clock.now()).await?;
         Ok(Arc::new(Self {
             catalog: resources::catalog(&config.domain),
+            core_catalog: core::catalog(&config.domain),
             issuer: config.url("auth"),
             base: format!("{}/api", config.url("provisioning")),
             limiter: (config.rate_limits == Switch::On).then(|| Limiter::new(config.limits)),
             verified: Verified::new(),
+            given: oauth::Given::default(),
+            uses: Uses::default(),
             guesses: Guesses::default(),
             hasher: Hasher::new(config.hashers)?,
             webauthn: passkeys::relying_party(&config.dashboards())?,

@@ -2,6 +2,7 @@
 
 use crate::App;
 use crate::crypto::{hex, sha256};
+use crate::keys::Use;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -11,9 +12,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 const MOST_REMEMBERED: usize = 20_000;
 
 /// What an access token says. The members, their names and their order are the wire contract's (4.6).
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Claims {
-    /// The user whose personal application this is.
+    /// The user of a personal application or of the dashboard's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<UserClaim>,
     /// The organization of an API credential.
@@ -21,9 +22,15 @@ pub struct Claims {
     pub organization: Option<OrganizationClaim>,
     /// The application the token was given to.
     pub application: ApplicationClaim,
+    /// On whose behalf the application acts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<OwnerClaim>,
     /// The market in scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub market: Option<Json>,
+    /// What the assertion said that it was given for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_claim: Option<Json>,
     /// What it was given for.
     pub scope: String,
     /// When it ends, in seconds.
@@ -39,14 +46,24 @@ pub struct Claims {
 }
 
 /// The user of a token.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct UserClaim {
     /// The user's id.
     pub id: String,
 }
 
+/// On whose behalf an application acts.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct OwnerClaim {
+    /// Their id.
+    pub id: String,
+    /// What they are: `User`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
 /// The organization of a token.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct OrganizationClaim {
     /// Its id.
     pub id: String,
@@ -59,7 +76,7 @@ pub struct OrganizationClaim {
 }
 
 /// The application of a token.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct ApplicationClaim {
     /// Its id.
     pub id: String,
@@ -71,6 +88,17 @@ pub struct ApplicationClaim {
     pub public: bool,
     /// Whether a secret was shown when the token was given.
     pub confidential: bool,
+}
+
+impl Claims {
+    /// Whether it is one of a chain: given because of somebody's yes or of an assertion, and stored.
+    pub fn is_of_chain(&self) -> bool {
+        match self.application.kind.as_str() {
+            "user" => false,
+            "webapp" | "dashboard" => true,
+            _ => self.owner.is_some() || self.custom_claim.is_some(),
+        }
+    }
 }
 
 /// A token that was checked.
@@ -100,19 +128,23 @@ impl Default for Verified {
 
 /// The token behind an `Authorization` header: signed by us and not expired. Whether it was revoked, only
 /// the database knows.
-pub fn read(app: &App, authorization: Option<&str>) -> Option<Arc<Bearer>> {
+pub async fn read(app: &App, authorization: Option<&str>) -> Option<Arc<Bearer>> {
     let (scheme, token) = authorization?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
-    }
-    let token = token.trim();
+    if scheme.eq_ignore_ascii_case("bearer") { check(app, token.trim()).await } else { None }
+}
+
+/// The same for the token itself.
+pub async fn check(app: &App, token: &str) -> Option<Arc<Bearer>> {
+    app.keys.meet(token, &app.db, &app.vault, app.clock.now()).await;
     let key = sha256(token.as_bytes());
-    let now = app.clock.now() / 1000;
+    let millis = app.clock.now();
+    let now = millis / 1000;
     let known = app.verified.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
     let bearer = if let Some(bearer) = known {
-        bearer
+        // A token may have been remembered longer than its key was believed.
+        app.keys.accepts(token, millis).then_some(bearer)?
     } else {
-        let claims: Claims = app.keys.verify(token)?;
+        let claims: Claims = app.keys.verify(Use::Access, token, millis)?;
         let bearer = Arc::new(Bearer { claims, hash: hex(&key) });
         let mut verified = app.verified.0.write().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MOST_REMEMBERED {

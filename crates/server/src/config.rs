@@ -1,5 +1,6 @@
 //! Every setting, once: a flag, an environment variable and a key of `guildhall.toml` of the same name.
 
+use crate::clock::DAY;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -40,12 +41,15 @@ pub struct Said {
     /// Whether callers are limited to so many requests a minute [default: on]
     #[arg(long, env = "GUILDHALL_RATE_LIMITS", value_name = "on|off", global = true)]
     rate_limits: Option<Switch>,
-    /// Who reads client secrets in answers: every member who sees the credential, or admins [default: members]
-    #[arg(long, env = "GUILDHALL_SHOW_SECRETS", value_name = "members|admins", global = true)]
+    /// Who reads client secrets: every member who sees the credential, admins, or whoever makes one, once [default: members]
+    #[arg(long, env = "GUILDHALL_SHOW_SECRETS", value_name = "members|admins|once", global = true)]
     show_secrets: Option<SecretReaders>,
     /// The size of a new signing key: 2048, 3072 or 4096 [default: 2048]
     #[arg(long, env = "GUILDHALL_SIGNING_KEY_BITS", value_name = "BITS", global = true)]
     signing_key_bits: Option<u32>,
+    /// How many days a signing key signs before a new one takes its place [default: 90]
+    #[arg(long, env = "GUILDHALL_SIGNING_KEY_DAYS", value_name = "DAYS", global = true)]
+    signing_key_days: Option<u16>,
     /// The plan of a new user: developer, growth or enterprise [default: enterprise]
     #[arg(long, env = "GUILDHALL_DEFAULT_PLAN", value_name = "PLAN", global = true)]
     default_plan: Option<String>,
@@ -166,6 +170,14 @@ pub struct Limits {
     pub tokens_a_minute: u32,
     /// Requests for pages and what belongs to them.
     pub pages_a_minute: u32,
+    /// Requests to an organization's own host with a live token.
+    pub core_live_a_minute: u32,
+    /// The same to one endpoint.
+    pub core_live_in_ten_seconds: u32,
+    /// Requests to an organization's own host with a test token.
+    pub core_test_a_minute: u32,
+    /// The same to one endpoint.
+    pub core_test_in_ten_seconds: u32,
     /// Invitations one person may send, over all organizations.
     pub invitations_a_day_of_an_inviter: u32,
     /// Invitations one organization may send, over all its admins.
@@ -183,6 +195,10 @@ impl Default for Limits {
             writes_in_ten_seconds: 50,
             tokens_a_minute: 30,
             pages_a_minute: 600,
+            core_live_a_minute: 200,
+            core_live_in_ten_seconds: 50,
+            core_test_a_minute: 100,
+            core_test_in_ten_seconds: 25,
             invitations_a_day_of_an_inviter: 1000,
             invitations_a_day_of_an_organization: 2000,
             invitations_a_day_to_an_address: 20,
@@ -208,6 +224,8 @@ pub enum SecretReaders {
     Members,
     /// Admins of the organization only.
     Admins,
+    /// Whoever makes one, in the answer to that and never again.
+    Once,
 }
 
 /// What a plan allows; a number that is not said is unlimited.
@@ -248,6 +266,8 @@ pub struct Config {
     pub show_secrets: SecretReaders,
     /// The size of a new signing key.
     pub signing_key_bits: u32,
+    /// How many days a signing key signs.
+    pub signing_key_days: u16,
     /// The plan of a new user.
     pub default_plan: String,
     /// How many days an invitation can be accepted.
@@ -313,6 +333,7 @@ impl Said {
             rate_limits: self.rate_limits.or(filed.rate_limits),
             show_secrets: self.show_secrets.or(filed.show_secrets),
             signing_key_bits: self.signing_key_bits.or(filed.signing_key_bits),
+            signing_key_days: self.signing_key_days.or(filed.signing_key_days),
             default_plan: self.default_plan.or(filed.default_plan),
             invitation_days: self.invitation_days.or(filed.invitation_days),
             sign_up: self.sign_up.or(filed.sign_up),
@@ -392,6 +413,7 @@ impl Said {
             rate_limits: self.rate_limits.unwrap_or(Switch::On),
             show_secrets: self.show_secrets.unwrap_or(SecretReaders::Members),
             signing_key_bits,
+            signing_key_days: self.signing_key_days.unwrap_or(90).max(2),
             default_plan,
             invitation_days: self.invitation_days.unwrap_or(30).max(1),
             sign_up: self.sign_up.unwrap_or(SignUp::Open),
@@ -417,6 +439,11 @@ impl Config {
     /// The settings of a try-out in this folder, as tests and benchmarks use them.
     pub fn try_out(data: &Path) -> Result<Self> {
         Said { data: Some(data.to_owned()), dev: Some(true), ..Said::default() }.complete()
+    }
+
+    /// How long a signing key signs, in milliseconds.
+    pub fn signing_key_life(&self) -> i64 {
+        i64::from(self.signing_key_days) * DAY
     }
 
     /// `https://<host>.<domain>`.

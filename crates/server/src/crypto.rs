@@ -10,54 +10,119 @@ use guildhall_jsonapi::Secrets;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
-/// The key that seals what the database must not tell.
+/// The keys that seal what the database must not tell: the first one seals, all of them open.
+///
+/// The file has a key of 32 bytes a line, as base64url. A line `mac:<key>` keeps what signs when the keys are
+/// replaced: what people hold in their browsers and authenticators must go on to be recognized.
 #[derive(Debug)]
 pub struct Vault {
-    aead: RandomizedNonceKey,
+    file: Option<PathBuf>,
+    keys: RwLock<Arc<Keys>>,
+}
+
+#[derive(Debug)]
+struct Keys {
+    /// What they were read from.
+    text: String,
+    all: Vec<Key>,
     mac: hmac::Key,
+    mac_bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Key {
+    /// By what sealed text names it: the beginning of its hash.
+    id: String,
+    aead: RandomizedNonceKey,
 }
 
 impl Vault {
-    /// The vault whose key is in this file; the file is made, readable by its owner only, if there is none.
+    /// The vault whose keys are in this file; the file is made, readable by its owner only, if there is none.
     pub fn open(file: &Path, chance: &Chance) -> Result<Self> {
         if !file.exists() {
-            let key = URL_SAFE_NO_PAD.encode(chance.bytes::<32>());
-            write_private(file, key.as_bytes())?;
+            write_private(file, new_key(chance).as_bytes())?;
         }
         let mode = fs::metadata(file)?.permissions().mode();
         ensure!(mode & 0o077 == 0, "{} can be read by others: run chmod 600 on it", file.display());
-        let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let key = URL_SAFE_NO_PAD.decode(text.trim()).unwrap_or_default();
-        Self::new(&key)
-            .with_context(|| format!("{} does not hold a key: restore it from a backup", file.display()))
+        Ok(Self { file: Some(file.to_owned()), keys: RwLock::new(Arc::new(Keys::read(file)?)) })
     }
 
     /// A vault with this key of 32 bytes.
     pub fn new(key: &[u8]) -> Result<Self> {
-        let aead = RandomizedNonceKey::new(&AES_256_GCM, key).ok().context("a key has 32 bytes")?;
-        let root = hmac::Key::new(hmac::HMAC_SHA256, key);
-        let derived = hmac::sign(&root, b"guildhall mac");
-        Ok(Self { aead, mac: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()) })
+        Ok(Self { file: None, keys: RwLock::new(Arc::new(Keys::parse(&URL_SAFE_NO_PAD.encode(key))?)) })
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the file again, if it has changed.
+    pub fn refresh(&self) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        if text != self.keys().text {
+            let keys = Arc::new(Keys::read(file)?);
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        }
+        Ok(())
+    }
+
+    /// How many keys there are: more than one while they are being replaced.
+    pub fn size(&self) -> usize {
+        self.keys().all.len()
+    }
+
+    /// Puts a new key before the others.
+    pub fn add_key(&self, chance: &Chance) -> Result<()> {
+        let keys = self.keys();
+        let all = [new_key(chance)].into_iter().chain(keys.text.lines().map(str::to_owned));
+        self.write(all.filter(|line| !line.starts_with(MAC)).collect())
+    }
+
+    /// Forgets all keys but the first one.
+    pub fn drop_old_keys(&self) -> Result<()> {
+        let first = self.keys().text.lines().find(|line| !line.starts_with(MAC)).map(str::to_owned);
+        self.write(first.into_iter().collect())
+    }
+
+    fn write(&self, mut lines: Vec<String>) -> Result<()> {
+        let file = self.file.as_ref().context("the keys are in no file")?;
+        lines.push(format!("{MAC}{}", URL_SAFE_NO_PAD.encode(&self.keys().mac_bytes)));
+        write_private(file, format!("{}\n", lines.join("\n")).as_bytes())?;
+        self.refresh()
+    }
+
+    /// What sealed text begins with that the first key has sealed.
+    pub fn seal_prefix(&self) -> String {
+        self.keys().all.first().map(Key::prefix).unwrap_or_default()
     }
 
     /// Encrypts a text.
     pub fn seal(&self, text: &str) -> Result<String> {
+        let keys = self.keys();
+        let key = keys.all.first().context("there is no key")?;
         let mut sealed = text.as_bytes().to_vec();
-        let nonce = self
+        let nonce = key
             .aead
             .seal_in_place_append_tag(Aad::empty(), &mut sealed)
             .ok()
             .context("a secret could not be sealed")?;
         let mut whole = nonce.as_ref().to_vec();
         whole.append(&mut sealed);
-        Ok(format!("v1.{}", URL_SAFE_NO_PAD.encode(whole)))
+        Ok(format!("{}{}", key.prefix(), URL_SAFE_NO_PAD.encode(whole)))
+    }
+
+    /// The same in a unit of work.
+    pub fn seal_row(&self, text: &str) -> guildhall_store::Result<String> {
+        self.seal(text).map_err(|error| guildhall_store::Error::Other(error.to_string()))
     }
 
     /// A text that only this vault can make from `parts`.
     pub fn sign(&self, parts: &[&str]) -> Vec<u8> {
-        let mut context = hmac::Context::with_key(&self.mac);
+        let mut context = hmac::Context::with_key(&self.keys().mac);
         for part in parts {
             context.update(part.as_bytes());
             context.update(&[0]);
@@ -68,9 +133,71 @@ impl Vault {
 
 impl Secrets for Vault {
     fn open(&self, sealed: &str) -> Option<String> {
-        let mut whole = URL_SAFE_NO_PAD.decode(sealed.strip_prefix("v1.")?).ok()?;
-        let mut text = whole.split_off(NONCE_LEN.min(whole.len()));
-        let nonce = Nonce::try_assume_unique_for_key(&whole).ok()?;
+        if let Some(text) = self.keys().open(sealed) {
+            return Some(text);
+        }
+        // Somebody may have put a new key into the file a moment ago.
+        self.refresh().ok()?;
+        self.keys().open(sealed)
+    }
+}
+
+/// What the line with the key that signs begins with.
+const MAC: &str = "mac:";
+
+fn new_key(chance: &Chance) -> String {
+    URL_SAFE_NO_PAD.encode(chance.bytes::<32>())
+}
+
+impl Keys {
+    fn read(file: &Path) -> Result<Self> {
+        let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        Self::parse(&text)
+            .with_context(|| format!("{} does not hold a key: restore it from a backup", file.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let bytes = |line: &str| URL_SAFE_NO_PAD.decode(line.trim()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let (macs, keys): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|line| line.starts_with(MAC));
+        let all = keys.iter().map(|line| Key::new(&bytes(line))).collect::<Result<Vec<_>>>()?;
+        let oldest = keys.last().context("there is no key")?;
+        let mac_bytes = match macs.first() {
+            Some(line) => bytes(&line[MAC.len()..]),
+            None => {
+                let root = hmac::Key::new(hmac::HMAC_SHA256, &bytes(oldest));
+                hmac::sign(&root, b"guildhall mac").as_ref().to_vec()
+            }
+        };
+        ensure!(mac_bytes.len() == 32, "a key has 32 bytes");
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, &mac_bytes);
+        Ok(Self { text: text.to_owned(), all, mac, mac_bytes })
+    }
+
+    fn open(&self, sealed: &str) -> Option<String> {
+        // What was sealed before there could be several keys does not name one.
+        let named = |key: &&Key| sealed.starts_with("v1.") || sealed.starts_with(&key.prefix());
+        let whole = URL_SAFE_NO_PAD.decode(sealed.rsplit_once('.')?.1).ok()?;
+        self.all.iter().filter(named).find_map(|key| key.open(&whole))
+    }
+}
+
+impl Key {
+    fn new(bytes: &[u8]) -> Result<Self> {
+        let aead = RandomizedNonceKey::new(&AES_256_GCM, bytes).ok().context("a key has 32 bytes")?;
+        let mut id = hex(&sha256(bytes));
+        id.truncate(8);
+        Ok(Self { id, aead })
+    }
+
+    fn prefix(&self) -> String {
+        format!("v2.{}.", self.id)
+    }
+
+    fn open(&self, whole: &[u8]) -> Option<String> {
+        let (nonce, text) = whole.split_at_checked(NONCE_LEN)?;
+        let mut text = text.to_vec();
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let text = self.aead.open_in_place(nonce, Aad::empty(), &mut text).ok()?;
         String::from_utf8(text.to_vec()).ok()
     }
@@ -133,6 +260,36 @@ mod tests {
         for broken in ["", "v1.", "v1.AAAA", "v1.AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "a secret"] {
             assert_eq!(vault.open(broken), None, "{broken}");
         }
+    }
+
+    #[test]
+    fn keys_are_replaced_in_the_file_and_what_signs_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret.key");
+        let chance = Chance::system();
+        let (here, there) = (Vault::open(&file, &chance).unwrap(), Vault::open(&file, &chance).unwrap());
+        let (old, signed) = (here.seal("x").unwrap(), here.sign(&["a"]));
+        here.add_key(&chance).unwrap();
+        let new = here.seal("y").unwrap();
+        assert!(new.starts_with(&here.seal_prefix()) && !old.starts_with(&here.seal_prefix()));
+        // Another process learns of the new key when it meets it.
+        assert_eq!((there.size(), there.open(&new).as_deref(), there.size()), (1, Some("y"), 2));
+        assert_eq!(there.open(&old).as_deref(), Some("x"));
+        here.drop_old_keys().unwrap();
+        there.refresh().unwrap();
+        let again = Vault::open(&file, &chance).unwrap();
+        for vault in [&here, &there, &again] {
+            assert_eq!((vault.open(&old), vault.open(&new).as_deref()), (None, Some("y")));
+            assert_eq!(vault.sign(&["a"]), signed);
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_before_keys_had_names_still_opens() {
+        let vault = Vault::new(&[1; 32]).unwrap();
+        let sealed = vault.seal("a secret").unwrap();
+        let unnamed = format!("v1.{}", sealed.rsplit_once('.').unwrap().1);
+        assert_eq!(vault.open(&unnamed).as_deref(), Some("a secret"));
     }
 
     #[test]

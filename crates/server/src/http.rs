@@ -3,6 +3,7 @@
 use crate::App;
 use crate::api;
 use crate::chance::spell;
+use crate::core;
 use crate::dashboard;
 use crate::hosts::{Host, Origin};
 use crate::limits::{Class, Verdict};
@@ -200,9 +201,9 @@ async fn arrive(body: Body) -> Result<Bytes, Problem> {
 
 /// Counts the request and, unless there were too many, lets its body arrive and answers it.
 async fn limited(app: &Arc<App>, origin: &Origin, mut asked: Asked, body: Body) -> Answer {
-    let verdict = count(app, origin, &asked);
+    let verdict = count(app, origin, &asked).await;
     let at_dashboard = origin.host == Host::Dashboard;
-    let at_auth = asked.uri.path().starts_with("/oauth/");
+    let at_auth = asked.uri.path().starts_with("/oauth/") && !is_core(origin, &asked);
     let answer = if let Some(seconds) = verdict.and_then(|verdict| verdict.retry_after) {
         let answer = if at_dashboard {
             dashboard::refuse(app, origin.address, &asked, 429).await
@@ -233,20 +234,29 @@ async fn limited(app: &Arc<App>, origin: &Origin, mut asked: Asked, body: Body) 
 }
 
 /// Counts a request of a limited kind. A browser's question whether it may ask is none.
-fn count(app: &App, origin: &Origin, asked: &Asked) -> Option<Verdict> {
+async fn count(app: &App, origin: &Origin, asked: &Asked) -> Option<Verdict> {
     let limiter = app.limiter.as_ref().filter(|_| asked.method != Method::OPTIONS)?;
     let path = asked.uri.path();
     if origin.host == Host::Dashboard {
         return Some(limiter.ask(origin.address, Class::Page, None, app.clock.now()));
     }
     let reads = matches!(asked.method, Method::GET | Method::HEAD);
+    if is_core(origin, asked) {
+        let (class, endpoint) = core::class(app, asked).await;
+        return Some(limiter.ask(origin.address, class, endpoint, app.clock.now()));
+    }
     let (class, endpoint) = match path.strip_prefix("/api/") {
         Some(path) => {
             let resource = resources::at(path.split('/').next().unwrap_or_default());
             (if reads { Class::Read } else { Class::Write }, resource.map(|resource| resource.spec.kind))
         }
-        None if path.strip_suffix('/').unwrap_or(path) == "/oauth/token" => (Class::Token, None),
-        None => return None,
+        None => match path.strip_suffix('/').unwrap_or(path) {
+            "/oauth/token" | "/oauth/par" | "/oauth/device_authorization" => (Class::Token, None),
+            "/oauth/revoke" => (Class::Write, Some("revoke")),
+            "/oauth/introspect" => (Class::Read, Some("introspect")),
+            "/oauth/userinfo" => (Class::Read, Some("userinfo")),
+            _ => return None,
+        },
     };
     Some(limiter.ask(origin.address, class, endpoint, app.clock.now()))
 }
@@ -260,6 +270,15 @@ fn too_many() -> Problem {
 pub fn log(asked: &Asked, error: &guildhall_store::Error) {
     let told: String = error.to_string().chars().take(500).collect();
     tracing::error!(request_id = asked.id, "{told}");
+}
+
+/// Whether a request is for an organization's own host.
+fn is_core(origin: &Origin, asked: &Asked) -> bool {
+    match &origin.host {
+        Host::Organization(_) => true,
+        Host::Any => core::is_here(asked.uri.path()),
+        _ => false,
+    }
 }
 
 /// Documents that anybody may read, as long as they only read.
@@ -280,6 +299,13 @@ async fn answer(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
     let path = asked.uri.path();
     let at = |host: &Host| origin.host == *host || origin.host == Host::Any;
     let everywhere = matches!(path, "/healthz" | "/readyz");
+    if is_core(origin, asked) && !everywhere {
+        let slug = match &origin.host {
+            Host::Organization(slug) => Some(slug.as_str()),
+            _ => None,
+        };
+        return cors(app, asked, core::answer(app, slug, asked).await);
+    }
     if everywhere || at(&Host::Provisioning) {
         if let Some(answer) = page(app, path).await {
             let reads = matches!(asked.method, Method::GET | Method::HEAD);

@@ -20,6 +20,10 @@ pub enum Class {
     Token,
     /// A request for a page.
     Page,
+    /// A request to an organization's own host with a live token, or with none that is known.
+    CoreLive,
+    /// A request to an organization's own host with a test token.
+    CoreTest,
 }
 
 impl Class {
@@ -30,6 +34,8 @@ impl Class {
             Self::Write => limits.writes_a_minute,
             Self::Token => limits.tokens_a_minute,
             Self::Page => limits.pages_a_minute,
+            Self::CoreLive => limits.core_live_a_minute,
+            Self::CoreTest => limits.core_test_a_minute,
         }
     }
 
@@ -38,6 +44,8 @@ impl Class {
         match self {
             Self::Read => Some(limits.reads_in_ten_seconds),
             Self::Write => Some(limits.writes_in_ten_seconds),
+            Self::CoreLive => Some(limits.core_live_in_ten_seconds),
+            Self::CoreTest => Some(limits.core_test_in_ten_seconds),
             Self::Token | Self::Page => None,
         }
     }

@@ -3,7 +3,8 @@
 use crate::clock::DAY;
 use crate::config::{Config, Switch};
 use crate::mail::worker;
-use crate::{App, http, plans, tls};
+use crate::resources::client_secrets;
+use crate::{App, http, keys, plans, tls};
 use anyhow::{Context, Result, ensure};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
@@ -31,6 +32,27 @@ const LINK_LIFE: i64 = 365 * DAY;
 const TALLY_LIFE: i64 = 2 * DAY;
 /// How long versions are shown, in milliseconds: a year.
 const VERSION_LIFE: i64 = 365 * DAY;
+
+/// What ends at its `expires_at`. What a chain gave goes before the chain.
+const ENDING: [&str; 13] = [
+    "sessions",
+    "owed_codes",
+    "spent_challenges",
+    "sign_ups",
+    "proofs",
+    "chain_tokens",
+    "refresh_tokens",
+    "authorization_codes",
+    "device_codes",
+    "pushed_requests",
+    "spent_assertions",
+    "chains",
+    "revoked_tokens",
+];
+/// How often it is looked whether another process has made keys, or used any up.
+const KEYS_LOOK: Duration = Duration::from_secs(1);
+/// How many looks there are between two cares for the signing keys.
+const KEYS_TEND: u32 = 600;
 
 /// Takes the data folder for this process: two servers on one folder would share their limits and letters.
 pub fn claim(config: &Config) -> Result<File> {
@@ -73,6 +95,7 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
         servers.spawn(secure.serve(service));
     }
     listening();
+    let keys = tokio::spawn(keep_keys(app.clone()));
     let chores = (app.config.worker == Switch::On).then(|| Chores::begin(app.clone()));
     tracing::info!(listen = %app.config.listen, tls_listen = ?app.config.tls_listen, domain = app.config.domain, "serving");
     tokio::select! {
@@ -84,10 +107,45 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     while let Some(ended) = servers.join_next().await {
         ended??;
     }
+    keys.abort();
+    note_uses(&app).await;
     if let Some(chores) = chores {
         chores.end().await;
     }
     Ok(())
+}
+
+/// Follows the keys that other processes make, makes those that are due, and writes down which secrets were used.
+async fn keep_keys(app: Arc<App>) {
+    let mut look: u32 = 0;
+    loop {
+        look = look.wrapping_add(1);
+        let kept = async {
+            app.vault.refresh()?;
+            if look.is_multiple_of(KEYS_TEND) {
+                let config = &app.config;
+                let (bits, life) = (config.signing_key_bits, config.signing_key_life());
+                keys::tend(&app.db, &app.vault, bits, life, app.clock.now()).await?;
+            }
+            app.keys.refresh(&app.db, &app.vault).await
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!("the keys could not be looked after: {error:#}");
+        }
+        note_uses(&app).await;
+        tokio::time::sleep(KEYS_LOOK).await;
+    }
+}
+
+/// Writes down which secrets were used since it was done last.
+pub async fn note_uses(app: &App) {
+    let uses = app.uses.take();
+    if uses.is_empty() {
+        return;
+    }
+    if let Err(error) = app.db.write(move |tx| client_secrets::note_uses(tx, &uses)).await {
+        tracing::warn!("it could not be written down which secrets were used: {error}");
+    }
 }
 
 /// Hangs up on whoever takes forever to say what they want.
@@ -166,8 +224,8 @@ pub async fn sweep(app: &App) -> Result<(), guildhall_store::Error> {
     let now = app.clock.now();
     app.db
         .write(move |tx| {
-            tx.execute(&Sql::new("delete from revoked_tokens where expires_at < ?", [now.into()]))?;
-            for table in ["sessions", "owed_codes", "spent_challenges", "sign_ups", "proofs"] {
+            client_secrets::sweep(tx, now)?;
+            for table in ENDING {
                 let mut sql = Sql::text("delete from ");
                 sql.push(table).push(" where expires_at < ").bind(now);
                 tx.execute(&sql)?;

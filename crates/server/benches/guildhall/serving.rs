@@ -9,6 +9,7 @@ use guildhall::App;
 use guildhall::chance::Chance;
 use guildhall::clock::Clock;
 use guildhall::config::{Config, Switch};
+use guildhall::keys::Use;
 use guildhall::resources::users::{self, New};
 use guildhall::work::{Author, Work};
 use guildhall_store::{Migration, Options, Result, Sql, Value};
@@ -262,7 +263,7 @@ pub(crate) fn signatures(data: &str) {
     let claims = json!({ "claims": "x".repeat(400) });
     let (began, mut count) = (Instant::now(), 0_u32);
     while began.elapsed() < Duration::from_secs(2) {
-        app.keys.sign(&claims).expect("it signs");
+        app.keys.sign(Use::Access, &claims, app.clock.now()).expect("it signs");
         count += 1;
     }
     let rate = f64::from(count) / began.elapsed().as_secs_f64();

@@ -15,6 +15,7 @@ tab-organizations = Organizations
 tab-account = Account
 tab-security = Security
 tab-api = API access
+tab-applications = Applications
 form-error = Error
 form-wrong = Something is not right yet: see below.
 form-optional = (optional)
@@ -37,6 +38,7 @@ field-role = Role
 field-code = Code
     .hint = Six digits, from the e-mail.
 field-recovery-code = Recovery code
+field-device-code = Code on your device
 field-passkey = Name of the passkey
     .hint = For instance the device it is on.
 
@@ -57,6 +59,7 @@ wrong-password = That is not the password.
 wrong-password-or-code = The password or the code is not right.
 wrong-code = That code is not right, or no longer.
 wrong-passkey = That passkey was not accepted.
+wrong-device-code = That code is not known, or no longer.
 wrong-busy = Too many people are signing in at this moment. Please try again.
 wrong-wait = { $count ->
     [one] Too many tries. Please wait a minute.
@@ -100,6 +103,8 @@ sure-revoke = The link in the e-mail will no longer work.
 sure-leave = You are a member no more from this moment on, and have to be invited anew to come back.
 sure-decline = The invitation ends. To join later you have to be invited again.
 sure-rotate = Programs that use the old secret stop working until they have the new one.
+sure-withdraw = The application can do nothing for you any more from this moment on, and has to ask you anew.
+sure-sign-out = The command line has to be let in anew.
 sure-forget-password = From now on you need one of your passkeys to sign in.
 sure-recovery-codes = The old recovery codes will no longer work.
 sure-remove-code = From now on the password alone opens your account.
@@ -391,3 +396,69 @@ letter-test = Test
     .lead = This is a test, and it worked.
     .action = Go to the dashboard
     .note = Whoever runs this server sent it to see whether e-mail arrives.
+
+# An application asks to act for somebody
+
+consent = { $application } wants to act for you
+    .lead = { $application } belongs to { $organization }. If you agree, it may:
+consent-test = It works with the test environment: nothing it does is for real.
+consent-live = It works with the live environment: what it does is for real.
+consent-own = A command line wants to act for you
+    .lead = A program on somebody’s computer asks to be let in as you. If you agree, it may:
+consent-where = You can take this back at any time, under Applications. You will go on to { $place }.
+consent-allow = Agree
+consent-deny = Do not agree
+consent-whoever = You are signed in as { $email }.
+consent-other = Use another account
+consent-stranger = You are not a member of { $organization }
+    .lead = Only members of { $organization } can let this application act for them. Ask an admin to invite you, or use another account.
+consent-back = Go back to { $application }
+consent-leaving = You are being taken back to the application
+    .link = Go on
+right-openid = know that it is you
+right-profile = see your name, your time zone and your language
+right-email = see your e-mail address
+right-provisioning = do everything in Guildhall that you may do: see and change your organizations and their members
+right-metrics = see the figures of your organizations
+right-everything = do everything in { $organization } that you may do there
+right-everything-as = do everything in { $organization } that you may do there as { $role }
+right-some = do in { $organization } what you may do there, as far as it is about { $scopes }
+right-some-as = do in { $organization } what you may do there as { $role }, as far as it is about { $scopes }
+
+# Another device
+
+device = Let a device in
+    .lead = Type in the code that your device or your command line shows.
+    .button = Go on
+device-sure = Agree only if you have begun this yourself and your device shows the code { $code }. Nobody else may ask you for it.
+dead-device-allowed = Your device is let in
+    .lead = You can close this page and go on there.
+dead-device-denied = Your device was not let in
+    .lead = It can do nothing for you.
+
+# Requests of applications that make no sense
+
+dead-request-twice = The application asked in a strange way
+    .lead = Something in its request is there twice. Please tell whoever makes the application.
+dead-request-client = We do not know this application
+    .lead = It may have been removed or taken out of use. Please tell whoever makes the application.
+dead-request-redirect = The application wants you sent to an unknown place
+    .lead = The place is not the one that was registered for it, so it may be somebody else’s. Please tell whoever makes the application.
+dead-request-over = That took too long
+    .lead = The application’s request is not valid any more. Go back to the application and begin anew.
+
+# One’s applications
+
+applications-given = What you let applications do
+    .lead = These applications may act for you in an organization, as long as you are a member there.
+applications-none = There are none.
+applications-test = Test
+applications-since = Since
+applications-used = Last agreed to
+applications-withdraw = Take back
+command-lines = Command lines
+    .lead = Programs that are let in as you, on whichever computer.
+    .none = There are none.
+command-line = Command line
+    .end = Sign out
+said-withdrawn = It can do nothing for you any more.

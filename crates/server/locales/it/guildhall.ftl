@@ -13,6 +13,7 @@ tab-organizations = Organizzazioni
 tab-account = Account
 tab-security = Sicurezza
 tab-api = Accesso API
+tab-applications = Applicazioni
 form-error = Errore
 form-wrong = Qualcosa non va ancora: vedi sotto.
 form-optional = (facoltativo)
@@ -33,6 +34,7 @@ field-role = Ruolo
 field-code = Codice
     .hint = Sei cifre, dall’e-mail.
 field-recovery-code = Codice di recupero
+field-device-code = Codice sul tuo dispositivo
 field-passkey = Nome della passkey
     .hint = Per esempio il dispositivo su cui si trova.
 
@@ -51,6 +53,7 @@ wrong-password = Non è la password giusta.
 wrong-password-or-code = La password o il codice non è giusto.
 wrong-code = Il codice non è giusto, o non lo è più.
 wrong-passkey = Questa passkey non è stata accettata.
+wrong-device-code = Questo codice non è noto, o non lo è più.
 wrong-busy = In questo momento accedono in troppi. Riprova.
 wrong-wait = { $count ->
     [one] Troppi tentativi. Aspetta un minuto.
@@ -90,6 +93,8 @@ sure-revoke = Il link dell’e-mail non funzionerà più.
 sure-leave = Da questo momento non sei più membro, e per tornare devi essere invitato di nuovo.
 sure-decline = L’invito termina. Per unirti più tardi ti servirà un nuovo invito.
 sure-rotate = I programmi che usano il vecchio segreto smettono di funzionare finché non hanno il nuovo.
+sure-withdraw = Da questo momento l’applicazione non può più fare nulla per te e deve chiedertelo di nuovo.
+sure-sign-out = La riga di comando deve essere fatta entrare di nuovo.
 sure-forget-password = D’ora in poi per accedere ti serve una delle tue passkey.
 sure-recovery-codes = I vecchi codici di recupero non funzioneranno più.
 sure-remove-code = D’ora in poi la sola password apre il tuo account.
@@ -363,3 +368,69 @@ letter-test = Prova
     .lead = Questa è una prova, ed è riuscita.
     .action = Vai alla dashboard
     .note = L’ha mandata chi gestisce questo server, per vedere se la posta arriva.
+
+# Un’applicazione chiede di agire per qualcuno
+
+consent = { $application } vuole agire per te
+    .lead = { $application } appartiene a { $organization }. Se acconsenti, può:
+consent-test = Lavora con l’ambiente di test: nulla di ciò che fa è reale.
+consent-live = Lavora con l’ambiente live: ciò che fa è reale.
+consent-own = Una riga di comando vuole agire per te
+    .lead = Un programma sul computer di qualcuno chiede di entrare come te. Se acconsenti, può:
+consent-where = Puoi revocarlo in qualsiasi momento, sotto Applicazioni. Proseguirai verso { $place }.
+consent-allow = Acconsento
+consent-deny = Non acconsento
+consent-whoever = Hai effettuato l’accesso come { $email }.
+consent-other = Usa un altro account
+consent-stranger = Non fai parte di { $organization }
+    .lead = Solo chi fa parte di { $organization } può far agire questa applicazione per sé. Chiedi un invito a un amministratore o usa un altro account.
+consent-back = Torna a { $application }
+consent-leaving = Stai tornando all’applicazione
+    .link = Prosegui
+right-openid = sapere che sei tu
+right-profile = vedere il tuo nome, il tuo fuso orario e la tua lingua
+right-email = vedere il tuo indirizzo e-mail
+right-provisioning = fare in Guildhall tutto ciò che puoi fare tu: vedere e modificare le tue organizzazioni e i loro membri
+right-metrics = vedere i dati delle tue organizzazioni
+right-everything = fare in { $organization } tutto ciò che puoi fare tu
+right-everything-as = fare in { $organization } tutto ciò che puoi fare tu come { $role }
+right-some = fare in { $organization } ciò che puoi fare tu, per quanto riguarda { $scopes }
+right-some-as = fare in { $organization } ciò che puoi fare tu come { $role }, per quanto riguarda { $scopes }
+
+# Un altro dispositivo
+
+device = Fai entrare un dispositivo
+    .lead = Scrivi il codice mostrato dal tuo dispositivo o dalla tua riga di comando.
+    .button = Prosegui
+device-sure = Acconsenti solo se hai iniziato tu e il tuo dispositivo mostra il codice { $code }. Nessun altro può chiedertelo.
+dead-device-allowed = Il tuo dispositivo è entrato
+    .lead = Puoi chiudere questa pagina e proseguire lì.
+dead-device-denied = Il tuo dispositivo non è entrato
+    .lead = Non può fare nulla per te.
+
+# Richieste di applicazioni che non hanno senso
+
+dead-request-twice = L’applicazione ha chiesto in modo strano
+    .lead = Qualcosa nella sua richiesta c’è due volte. Avvisa chi realizza l’applicazione.
+dead-request-client = Non conosciamo questa applicazione
+    .lead = Forse è stata rimossa o messa fuori uso. Avvisa chi realizza l’applicazione.
+dead-request-redirect = L’applicazione vuole mandarti in un luogo sconosciuto
+    .lead = Non è il luogo registrato per lei, quindi potrebbe essere di qualcun altro. Avvisa chi realizza l’applicazione.
+dead-request-over = Ci è voluto troppo tempo
+    .lead = La richiesta dell’applicazione non è più valida. Torna all’applicazione e ricomincia.
+
+# Le proprie applicazioni
+
+applications-given = Che cosa lasci fare alle applicazioni
+    .lead = Queste applicazioni possono agire per te in un’organizzazione, finché ne fai parte.
+applications-none = Non ce ne sono.
+applications-test = Test
+applications-since = Dal
+applications-used = Ultimo consenso
+applications-withdraw = Revoca
+command-lines = Righe di comando
+    .lead = Programmi entrati come te, su qualsiasi computer.
+    .none = Non ce ne sono.
+command-line = Riga di comando
+    .end = Disconnetti
+said-withdrawn = Non può più fare nulla per te.

@@ -15,7 +15,7 @@ const MOST_ATTEMPTS: i64 = 5;
 /// Begins to wait for a code.
 pub fn begin<T: Serialize>(work: &mut Work<'_, '_>, visitor: &str, user: &str, state: &T) -> Result<()> {
     let text = serde_json::to_string(state).map_err(|error| Error::Other(error.to_string()))?;
-    let sealed = work.app.vault.seal(&text).map_err(|error| Error::Other(error.to_string()))?;
+    let sealed = work.app.vault.seal_row(&text)?;
     work.tx.execute(&Sql::new(
         "insert into owed_codes (visitor_hash, user_id, sealed, attempts, expires_at) values (?, ?, ?, 0, ?)
          on conflict (visitor_hash) do update set user_id = excluded.user_id, sealed = excluded.sealed,

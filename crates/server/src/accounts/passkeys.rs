@@ -176,7 +176,7 @@ fn seal<T: Serialize>(work: &Work<'_, '_>, visitor: &str, user: Option<&str>, st
         expires_at: work.now + LIFE,
         state,
     };
-    Ok(work.app.vault.seal(&json(&question)?.to_string()).map_err(|error| broken(&error))?)
+    Ok(work.app.vault.seal_row(&json(&question)?.to_string())?)
 }
 
 /// The state of a question this browser was asked, at the first answer only.

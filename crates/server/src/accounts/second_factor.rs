@@ -6,7 +6,7 @@ use crate::crypto::hash;
 use crate::resources::users;
 use crate::work::Work;
 use guildhall_jsonapi::{Result, Secrets as _};
-use guildhall_store::{Error, Sql};
+use guildhall_store::Sql;
 use totp_rs::{Builder, Secret, Totp};
 
 /// How long a seed waits to be confirmed: longer, and somebody else may have seen it meanwhile.
@@ -37,7 +37,7 @@ pub fn begin(work: &mut Work<'_, '_>, user: &str, email: &str) -> Result<Option<
         Some(text) => text,
         None => {
             let text = Secret::from(work.app.chance.bytes::<20>()).to_base32();
-            let sealed = work.app.vault.seal(&text).map_err(|error| Error::Other(error.to_string()))?;
+            let sealed = work.app.vault.seal_row(&text)?;
             let made = work.tx.execute(&Sql::new(
                 "insert into otp_seeds (user_id, sealed, created_at) values (?, ?, ?)
                  on conflict (user_id) do update set sealed = excluded.sealed, last_step = 0,

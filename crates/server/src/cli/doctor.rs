@@ -64,7 +64,7 @@ fn clock() -> Check {
 }
 
 async fn check(app: &Arc<App>) -> Vec<Check> {
-    let key = app.keys.current().map(|(kid, bits)| format!("{bits} bits, {}", &kid[..16]));
+    let key = app.keys.current(app.clock.now()).map(|(kid, bits)| format!("{bits} bits, {}", &kid[..16]));
     let users = app.db.read(|tx| number(tx, "select count(*) from users")).await;
     let writes = app.db.write(|tx| tx.execute(&Sql::text("update plans set enterprise = enterprise"))).await;
     let sound = app.db.check().await;

@@ -1,6 +1,8 @@
 //! The commands of an operator. All but `serve` work beside a running server.
 
+mod credentials;
 mod doctor;
+mod keys;
 mod mail;
 mod memberships;
 mod organizations;
@@ -42,6 +44,12 @@ enum Command {
     /// List and erase organizations
     #[command(subcommand)]
     Organizations(organizations::Command),
+    /// List API credentials, replace their secrets, take them out of use
+    #[command(subcommand)]
+    Credentials(credentials::Command),
+    /// List and replace the keys that sign tokens and seal secrets
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Show memberships and how the letters about them fared
     #[command(subcommand)]
     Memberships(memberships::Command),
@@ -93,6 +101,8 @@ async fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Users(command) => users::run(&app, command, cli.json).await,
         Command::Organizations(command) => organizations::run(&app, command, cli.json).await,
+        Command::Credentials(command) => credentials::run(&app, command, cli.json).await,
+        Command::Keys(command) => keys::run(&app, command, cli.json).await,
         Command::Memberships(command) => memberships::run(&app, command, cli.json).await,
         Command::Mail(command) => mail::run(&app, command, cli.json).await,
         Command::Serve | Command::Work | Command::Openapi | Command::Doctor => Ok(()),

@@ -4,9 +4,10 @@ use super::{print, work};
 use crate::App;
 use crate::config::Switch;
 use crate::resources::organizations;
+use crate::work::Work;
 use anyhow::{Result, ensure};
 use clap::Subcommand;
-use guildhall_jsonapi::Problem;
+use guildhall_jsonapi::{Error, Problem, Record};
 use guildhall_store::Sql;
 use serde_json::{Value as Json, json};
 use std::io::{BufRead as _, Write as _};
@@ -25,6 +26,18 @@ pub(super) enum Command {
         #[arg(value_name = "on|off")]
         asks: Switch,
     },
+    /// Take an organization out of use: its tokens end, its members do not find it
+    Disable {
+        /// Its slug
+        #[arg(long)]
+        slug: String,
+    },
+    /// Take a disabled organization back into use
+    Enable {
+        /// Its slug
+        #[arg(long)]
+        slug: String,
+    },
     /// Erase an organization with everything in it
     Delete {
         /// Its slug
@@ -40,6 +53,8 @@ pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<
     match command {
         Command::List => list(app, json).await,
         Command::AskExistingUsers { slug, asks } => ask_existing_users(app, slug, asks, json).await,
+        Command::Disable { slug } => set_disabled(app, slug, true, json).await,
+        Command::Enable { slug } => set_disabled(app, slug, false, json).await,
         Command::Delete { slug, yes } => delete(app, slug, yes, json).await,
     }
 }
@@ -47,9 +62,7 @@ pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<
 async fn ask_existing_users(app: &Arc<App>, slug: String, asks: Switch, json: bool) -> Result<()> {
     let wanted = slug.clone();
     work(app, move |work| {
-        let detail = format!("there is no organization {wanted}: see guildhall organizations list");
-        let missing = || Problem { detail: detail.clone(), ..Problem::not_found() };
-        let organization = organizations::by_slug(work, &wanted)?.ok_or_else(missing)?;
+        let organization = find(work, &wanted)?;
         organizations::ask_existing_users(work, &organization, asks == Switch::On)
     })
     .await?;
@@ -65,6 +78,27 @@ async fn ask_existing_users(app: &Arc<App>, slug: String, asks: Switch, json: bo
             }
         )
     })
+}
+
+async fn set_disabled(app: &Arc<App>, slug: String, disabled: bool, json: bool) -> Result<()> {
+    let wanted = slug.clone();
+    work(app, move |work| {
+        let organization = find(work, &wanted)?;
+        organizations::set_disabled(work, &organization, disabled)
+    })
+    .await?;
+    let state = if disabled { "disabled" } else { "enabled" };
+    print(&if json {
+        json!({ "slug": slug, "state": state }).to_string()
+    } else {
+        format!("{slug} is {state} now")
+    })
+}
+
+fn find(work: &mut Work<'_, '_>, slug: &str) -> Result<Record, Error> {
+    let detail = format!("there is no organization {slug}: see guildhall organizations list");
+    let missing = || Problem { detail, ..Problem::not_found() };
+    Ok(organizations::by_slug(work, slug)?.ok_or_else(missing)?)
 }
 
 async fn list(app: &Arc<App>, json: bool) -> Result<()> {

@@ -97,10 +97,7 @@ fn ended(visit: &Visit<'_>, token: &str, found: &Invitation) -> Page {
 }
 
 fn mark(found: &Invitation) -> Mark {
-    let brand = Brand { color: found.color.clone(), ..Brand::default() };
-    let (ground, ink) = brand.colors();
-    let letter = found.name.chars().find(|one| one.is_alphanumeric()).unwrap_or('·');
-    Mark { letter: letter.to_uppercase().to_string(), ground, ink }
+    Mark::of(&found.name, &Brand { color: found.color.clone(), ..Brand::default() })
 }
 
 /// Does what a button of the page says.

@@ -4,8 +4,12 @@
 mod account;
 mod address;
 mod api_access;
+mod applications;
 mod assets;
+mod authorize;
 mod confirm;
+mod consent;
+mod device;
 mod invitations;
 mod organizations;
 mod page;
@@ -84,6 +88,9 @@ async fn respond(visit: &Visit<'_>, path: &str) -> Result<Answer> {
     let path = path.trim_matches('/');
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let post = visit.is_post();
+    if post && segments == ["oauth", "authorize"] && visit.field("decision").is_empty() {
+        return Ok(authorize::forward(visit));
+    }
     if post && !visit.is_believed() {
         return Ok(dead_end(visit, 403, "forged").answer(visit));
     }
@@ -113,6 +120,9 @@ async fn respond(visit: &Visit<'_>, path: &str) -> Result<Answer> {
         (false, ["invitations", token]) => invitations::show(visit, token).await,
         (true, ["invitations", token, deed]) => invitations::act(visit, token, deed).await,
         (true, ["language"]) => account::language(visit).await,
+        (false, ["oauth", "authorize"]) => authorize::show(visit).await,
+        (true, ["oauth", "authorize"]) => authorize::decide(visit).await,
+        (false, ["device", done @ ("allowed" | "denied")]) => Ok(device::done(visit, done)),
         _ => match &visit.session {
             Some(session) => within(visit, session, post, &segments).await,
             None if is_behind_the_door(&segments) => Ok(ask_to_sign_in(visit)),
@@ -136,6 +146,10 @@ async fn within(visit: &Visit<'_>, session: &Session, post: bool, segments: &[&s
         (false, ["account", "security"]) => security::show(visit, session).await,
         (true, ["account", "security", deed]) => security::act(visit, session, deed).await,
         (false, ["account", "codes"]) => security::codes(visit, session).await,
+        (false, ["account", "applications"]) => applications::show(visit, session).await,
+        (true, ["account", "applications", deed]) => applications::act(visit, session, deed).await,
+        (false, ["device"]) => Ok(device::show(visit)),
+        (true, ["device"]) => device::act(visit, session).await,
         (false, ["account", "api"]) => api_access::show(visit, session).await,
         (true, ["account", "api"]) => api_access::rotate(visit, session).await,
         (false, ["confirm"]) => Ok(confirm::show(visit, session)),
@@ -146,7 +160,7 @@ async fn within(visit: &Visit<'_>, session: &Session, post: bool, segments: &[&s
 }
 
 fn is_behind_the_door(segments: &[&str]) -> bool {
-    matches!(segments.first(), None | Some(&"organizations" | &"account" | &"confirm"))
+    matches!(segments.first(), None | Some(&"organizations" | &"account" | &"confirm" | &"device"))
 }
 
 /// The sign-in page, which leads back.
@@ -227,8 +241,12 @@ fn broken(asked: &Asked, error: &Error) -> Answer {
 
 /// What every answer carries, whatever it is.
 fn secured(app: &App, answer: Answer) -> Answer {
+    let answer = if answer.sets(&CONTENT_SECURITY_POLICY) {
+        answer
+    } else {
+        answer.header(CONTENT_SECURITY_POLICY, POLICY)
+    };
     let answer = answer
-        .header(CONTENT_SECURITY_POLICY, POLICY)
         // The path may hold a secret; without the origin browsers would send forms from nowhere.
         .header(REFERRER_POLICY, "strict-origin")
         .header(HeaderName::from_static("x-frame-options"), "DENY")

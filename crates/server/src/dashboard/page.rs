@@ -3,6 +3,7 @@
 use super::assets;
 use super::visit::Visit;
 use crate::http::Answer;
+use crate::mail::brand::Brand;
 use crate::say;
 use askama::Template;
 
@@ -118,6 +119,15 @@ pub(super) struct Field {
     pub(super) choices: Vec<(String, String)>,
 }
 
+impl Mark {
+    /// That of an organization of this name, in its colour.
+    pub(super) fn of(name: &str, brand: &Brand) -> Self {
+        let (ground, ink) = brand.colors();
+        let letter = name.chars().find(|one| one.is_alphanumeric()).unwrap_or('·');
+        Self { letter: letter.to_uppercase().to_string(), ground, ink }
+    }
+}
+
 impl Page {
     /// A page with one thing to do.
     pub(super) fn narrow(title: impl Into<String>, section: Section) -> Self {
@@ -208,7 +218,7 @@ pub(super) fn address_of(path: &str) -> String {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let kept = match segments.as_slice() {
         ["organizations"] => 0,
-        ["account", "security", _] | ["invitations" | "organizations", _, _] => 2,
+        ["account", "security" | "applications", _] | ["invitations" | "organizations", _, _] => 2,
         ["account", "address"] | ["sign-in" | "confirm", "passkey"] => 1,
         all => all.len(),
     };

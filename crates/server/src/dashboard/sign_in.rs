@@ -17,8 +17,10 @@ pub(super) fn show(visit: &Visit<'_>) -> Answer {
 
 fn page(visit: &Visit<'_>) -> Page {
     let say = &visit.say;
+    // An application may know who comes.
+    let email = if visit.is_post() { visit.field("email") } else { visit.query("email") };
     let mut section = Section::new(say.of("sign-in"));
-    for form in forms(visit, visit.field("email"), false, &visit.next(), "") {
+    for form in forms(visit, email, false, &visit.next(), "") {
         section = section.form(form);
     }
     section = section.link("/reset", say.of("sign-in.forgot"));

@@ -16,6 +16,8 @@ fn name(segments: &[&str]) -> Option<&'static str> {
         ["organizations", _, "leave"] => "sure-leave",
         ["invitations", _, "decline"] => "sure-decline",
         ["account", "api"] => "sure-rotate",
+        ["account", "applications", "withdraw"] => "sure-withdraw",
+        ["account", "applications", "sign-out"] => "sure-sign-out",
         ["account", "security", "forget-password"] => "sure-forget-password",
         ["account", "security", "recovery-codes"] => "sure-recovery-codes",
         ["account", "security", "remove-code"] => "sure-remove-code",

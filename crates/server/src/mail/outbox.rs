@@ -17,7 +17,7 @@ const LONGEST_PAUSE: i64 = 4 * HOUR;
 pub fn queue(work: &mut Work<'_, '_>, letter: &Letter) -> Result<()> {
     let broken = |error: String| Error::Other(error);
     let text = serde_json::to_string(letter).map_err(|error| broken(error.to_string()))?;
-    let sealed = work.app.vault.seal(&text).map_err(|error| broken(error.to_string()))?;
+    let sealed = work.app.vault.seal_row(&text)?;
     work.tx.execute(&Sql::new(
         "insert into letters (id, recipient, sealed, created_at, due_at, membership_id) values (?, ?, ?, ?, ?, ?)",
         [

@@ -1,125 +1,94 @@
-//! Who asks for a token: a user's personal application, or an API credential.
+//! Who asks for a token: an application that shows who it is, as it is able to.
 
 use super::error::OAuthError;
+use super::params::Params;
 use crate::App;
-use crate::bearer::{ApplicationClaim, OrganizationClaim};
+use crate::authorizations::applications::{self, Application, Method};
+use crate::authorizations::assertion;
 use crate::crypto::{equal, hash};
-use guildhall_jsonapi::Secrets as _;
-use guildhall_store::{Error, Result, Sql, Tx};
+use guildhall_store::{Error, Result, Tx};
+use std::sync::Arc;
 
-/// A client whose secret, if it showed one, was right.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    /// As tokens name it.
-    pub(super) application: ApplicationClaim,
-    /// The user, for a personal application.
-    pub(super) user: Option<String>,
-    /// The organization, for an API credential.
-    pub(super) organization: Option<OrganizationClaim>,
-    /// Whether it is for the test environment.
-    pub(super) test: bool,
-    /// How many seconds its tokens live.
-    pub(super) seconds: i64,
-    /// From which second on its tokens count.
-    pub(super) valid_from: i64,
+/// The application that asks, and whether it has shown who it is. A public one may come without a secret,
+/// but not with a wrong one.
+pub(super) async fn find(app: &Arc<App>, params: &Params) -> Result<Application, OAuthError> {
+    find_and(app, params, |_, _| Ok(())).await.map(|(application, ())| application)
 }
 
-/// How many seconds the tokens of a personal application live.
-const USER_SECONDS: i64 = 7200;
-
-/// What the database knows of a client.
-struct Found {
-    client: Client,
-    /// What the shown secret is compared with, and whether that is its hash.
-    secret: String,
-    hashed: bool,
+/// The same, with a look at something else in the same unit.
+pub(super) async fn find_and<T: Send + 'static>(
+    app: &Arc<App>,
+    params: &Params,
+    look: impl FnOnce(&mut Tx<'_>, &Application) -> Result<T> + Send + 'static,
+) -> Result<(Application, T), OAuthError> {
+    let secret = params.get("client_secret");
+    if params.has_two_methods() || (secret.is_some() && params.get("client_assertion").is_some()) {
+        return Err(OAuthError::unreadable("Use one way of client authentication, not several."));
+    }
+    if let Some(assertion) = params.get("client_assertion") {
+        let application = by_assertion(app, params, assertion).await?;
+        let found = app.db.read(move |tx| look(tx, &application).map(|looked| (application, looked)));
+        return Ok(found.await?);
+    }
+    let client_id = params.get("client_id").ok_or_else(OAuthError::invalid_client)?.to_owned();
+    let (secret, now, unit_app) = (secret.map(str::to_owned), app.clock.now(), app.clone());
+    let found = app.db.read(move |tx| -> Result<_, Error> {
+        let Some(application) = by_secret(&unit_app, tx, &client_id, secret.as_deref(), now)? else {
+            return Ok(None);
+        };
+        let looked = look(tx, &application)?;
+        Ok(Some((application, looked)))
+    });
+    found.await?.ok_or_else(OAuthError::invalid_client)
 }
 
-/// Finds the client and checks its secret. An unknown client costs what a known one does.
-pub(super) async fn find(app: &App, client_id: &str, secret: Option<&str>) -> Result<Client, OAuthError> {
-    let id = client_id.to_owned();
-    let found = app
+/// An application by its secret, if it has one. An unknown one costs what a known one does.
+fn by_secret(
+    app: &App,
+    tx: &mut Tx<'_>,
+    client_id: &str,
+    secret: Option<&str>,
+    now: i64,
+) -> Result<Option<Application>> {
+    let Some(mut application) = applications::by_client_id(tx, client_id, now)? else {
+        equal(&hash(secret.unwrap_or_default()), &hash(client_id));
+        return Ok(None);
+    };
+    let shown = secret.and_then(|secret| application.secret(secret, &app.vault));
+    let may = match application.method {
+        Method::Secret => shown.is_some(),
+        Method::OptionalSecret => shown.is_some() || secret.is_none(),
+        Method::None => secret.is_none(),
+        Method::PrivateKey => false,
+    };
+    if let Some((secret, last_used_at)) = shown.filter(|(secret, _)| may && !secret.is_empty()) {
+        app.uses.note(secret, last_used_at, now);
+    }
+    application.claim.confidential = shown.is_some();
+    Ok(may.then_some(application))
+}
+
+/// An application by an assertion that it signed, which is used up.
+async fn by_assertion(app: &Arc<App>, params: &Params, shown: &str) -> Result<Application, OAuthError> {
+    let refused = OAuthError::invalid_client;
+    let subject = assertion::subject(shown).ok_or_else(refused)?;
+    let is_whose = params.get("client_id").is_none_or(|client_id| client_id == subject);
+    if params.get("client_assertion_type") != Some(assertion::TYPE) || !is_whose {
+        return Err(refused());
+    }
+    let (client_id, now) = (subject.clone(), app.clock.now());
+    let mut application = app
         .db
-        .read(move |tx| -> Result<_, Error> { Ok((user_application(tx, &id)?, api_credential(tx, &id)?)) })
-        .await?;
-    let found = found.0.or(found.1);
-    let shown = secret.unwrap_or_default();
-    let shown_hash = hash(shown);
-    let Some(mut found) = found else {
-        equal(&shown_hash, &hash(client_id));
-        return Err(OAuthError::invalid_client());
-    };
-    let right = if found.hashed {
-        equal(&shown_hash, &found.secret)
-    } else {
-        app.vault.open(&found.secret).is_some_and(|secret| equal(&shown_hash, &hash(&secret)))
-    };
-    // A public client may come without its secret, but not with a wrong one.
-    let optional = found.client.application.public && secret.is_none();
-    if !right && !optional {
-        return Err(OAuthError::invalid_client());
+        .read(move |tx| applications::by_client_id(tx, &client_id, now))
+        .await?
+        .filter(|application| application.method == Method::PrivateKey)
+        .ok_or_else(refused)?;
+    let audiences = [app.issuer.clone(), format!("{}/oauth/token", app.issuer)];
+    let jwks = application.jwks.clone().unwrap_or_default();
+    let checked = assertion::check(shown, &jwks, &subject, &audiences, now).ok_or_else(refused)?;
+    if !app.db.write(move |tx| assertion::spend(tx, &checked)).await? {
+        return Err(refused());
     }
-    found.client.application.confidential = right;
-    Ok(found.client)
-}
-
-fn user_application(tx: &mut Tx<'_>, client_id: &str) -> Result<Option<Found>> {
-    let rows = tx.rows(&Sql::new(
-        "select a.id, a.client_id, a.secret_hash, a.valid_from, u.id
-         from user_applications a join enabled_users u on u.id = a.user_id
-         where a.client_id = ?",
-        [client_id.into()],
-    ))?;
-    Ok(rows.first().map(|row| Found {
-        client: Client {
-            application: application(row.text(0), row.text(1), "user"),
-            user: Some(row.text(4).to_owned()),
-            organization: None,
-            test: false,
-            seconds: USER_SECONDS,
-            valid_from: row.int(3),
-        },
-        secret: row.text(2).to_owned(),
-        hashed: true,
-    }))
-}
-
-fn api_credential(tx: &mut Tx<'_>, client_id: &str) -> Result<Option<Found>> {
-    let rows = tx.rows(&Sql::new(
-        "select c.id, c.client_id, c.client_secret, c.kind, c.mode, c.expires_in, o.id, o.slug, o.region, p.enterprise
-         from api_credentials c
-         join organizations o on o.id = c.organization_id
-         left join memberships m on m.organization_id = o.id and m.owner
-         left join users u on u.id = m.user_id
-         left join plans p on p.name = u.plan
-         where c.client_id = ?",
-        [client_id.into()],
-    ))?;
-    Ok(rows.first().map(|row| Found {
-        client: Client {
-            application: application(row.text(0), row.text(1), row.text(3)),
-            user: None,
-            organization: Some(OrganizationClaim {
-                id: row.text(6).to_owned(),
-                slug: row.text(7).to_owned(),
-                enterprise: row.flag(9),
-                region: row.maybe_text(8).map(str::to_owned),
-            }),
-            test: row.text(4) != "live",
-            seconds: row.maybe_int(5).unwrap_or(USER_SECONDS),
-            valid_from: 0,
-        },
-        secret: row.text(2).to_owned(),
-        hashed: false,
-    }))
-}
-
-fn application(id: &str, client_id: &str, kind: &str) -> ApplicationClaim {
-    ApplicationClaim {
-        id: id.to_owned(),
-        client_id: client_id.to_owned(),
-        kind: kind.to_owned(),
-        public: kind == "sales_channel",
-        confidential: false,
-    }
+    application.claim.confidential = true;
+    Ok(application)
 }

@@ -2,6 +2,7 @@
 
 use super::MEDIA_TYPE;
 use crate::http::Answer;
+use http::header::RETRY_AFTER;
 use serde_json::json;
 
 /// A refusal.
@@ -56,6 +57,45 @@ impl OAuthError {
         Self::new(401, "UNAUTHORIZED", "unauthorized_client", detail)
     }
 
+    /// A code or a refresh token that is wrong, over, used, or another client's.
+    pub(super) fn invalid_grant() -> Self {
+        let detail = "The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the authorization request, or was issued to another client.";
+        Self::bad_request("invalid_grant", detail)
+    }
+
+    /// An assertion that says nothing that could be believed.
+    pub(super) fn invalid_assertion() -> Self {
+        Self::bad_request("invalid_assertion", "The provided assertion is invalid.")
+    }
+
+    /// Nobody has typed in the device's code yet.
+    pub(super) fn authorization_pending() -> Self {
+        Self::bad_request(
+            "authorization_pending",
+            "The code was not confirmed yet: ask again after the interval.",
+        )
+    }
+
+    /// A device that asks too often.
+    pub(super) fn slow_down() -> Self {
+        Self::bad_request("slow_down", "Ask less often: the interval is five seconds longer now.")
+    }
+
+    /// Somebody said no.
+    pub(super) fn access_denied() -> Self {
+        Self::bad_request("access_denied", "The person who was asked said no.")
+    }
+
+    /// A device's code that came too late.
+    pub(super) fn expired_token() -> Self {
+        Self::bad_request("expired_token", "The code has expired: begin anew.")
+    }
+
+    /// An authorization request that makes no sense.
+    pub(super) fn of_request(name: &'static str, detail: &str) -> Self {
+        Self::bad_request(name, detail)
+    }
+
     /// A scope that cannot be given.
     pub(super) fn invalid_scope() -> Self {
         Self::bad_request("invalid_scope", "The requested scope is invalid, unknown, or malformed.")
@@ -68,7 +108,22 @@ impl OAuthError {
 
     /// The same refusal for whoever wants to revoke, unless it is our own failure.
     pub(super) fn or_cannot_revoke(self) -> Self {
-        if self.status == 500 { self } else { Self::cannot_revoke() }
+        if self.status >= 500 { self } else { Self::cannot_revoke() }
+    }
+
+    /// The status it is answered with.
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The database has no time.
+    fn busy() -> Self {
+        Self::new(
+            503,
+            "SERVICE_UNAVAILABLE",
+            "temporarily_unavailable",
+            "The database is busy: try again in a moment.",
+        )
     }
 
     /// Too many requests from one address.
@@ -99,12 +154,16 @@ impl OAuthError {
             "title": self.name, "detail": self.detail, "code": self.code, "status": self.status, "meta": {},
         });
         let body = json!({ "errors": [error], "error": self.name, "error_description": self.detail });
-        Answer::new(self.status, MEDIA_TYPE, body.to_string())
+        let answer = Answer::new(self.status, MEDIA_TYPE, body.to_string());
+        if self.status == 503 { answer.header(RETRY_AFTER, "1") } else { answer }
     }
 }
 
 impl From<guildhall_store::Error> for OAuthError {
     fn from(error: guildhall_store::Error) -> Self {
-        Self::broken(&error)
+        match error {
+            guildhall_store::Error::Busy | guildhall_store::Error::TooSlow => Self::busy(),
+            error => Self::broken(&error),
+        }
     }
 }

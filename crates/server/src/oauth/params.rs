@@ -1,16 +1,20 @@
 //! The parameters of a request: JSON or a form, with the client in the body or in a Basic header.
 
 use super::error::OAuthError;
+use crate::authorizations::request::{self, Parameters};
 use crate::http::Asked;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json};
-use std::collections::HashMap;
 use url::form_urlencoded;
 
 /// Parameters by name. What nobody asks for is ignored, as clients send all sorts of things along.
 #[derive(Debug, Default)]
-pub(super) struct Params(HashMap<String, String>);
+pub(super) struct Params {
+    all: Parameters,
+    /// Whether the client is named in the header and its secret in the body, too.
+    two_methods: bool,
+}
 
 impl Params {
     /// Reads them.
@@ -23,20 +27,19 @@ impl Params {
             _ => return Err(OAuthError::unreadable("Send the parameters as JSON or as a form.")),
         };
         if let Some((id, secret)) = asked.authorization().and_then(basic) {
-            params.0.entry("client_id".to_owned()).or_insert(id);
-            params.0.entry("client_secret".to_owned()).or_insert(secret);
+            let other = |name: &str, value: &str| params.get(name).is_some_and(|sent| sent != value);
+            params.two_methods = other("client_id", &id)
+                || ["client_secret", "client_assertion"].iter().any(|name| params.get(name).is_some());
+            params.all.insert("client_id".to_owned(), id);
+            params.all.insert("client_secret".to_owned(), secret);
         }
         Ok(params)
     }
 
     fn form(body: &[u8]) -> Result<Self, OAuthError> {
-        let mut params = HashMap::new();
-        for (name, value) in form_urlencoded::parse(body) {
-            if params.insert(name.into_owned(), value.into_owned()).is_some() {
-                return Err(OAuthError::unreadable("A parameter was given more than once."));
-            }
-        }
-        Ok(Self(params))
+        let twice = || OAuthError::unreadable("A parameter was given more than once.");
+        let text = std::str::from_utf8(body).map_err(|_| OAuthError::unreadable("The form is not UTF-8."))?;
+        Ok(Self { all: request::parameters(text).ok_or_else(twice)?, two_methods: false })
     }
 
     fn json(body: &[u8]) -> Result<Self, OAuthError> {
@@ -47,12 +50,23 @@ impl Params {
             Json::Number(number) => Some(number.to_string()),
             _ => None,
         };
-        Ok(Self(members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()))
+        let all = members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect();
+        Ok(Self { all, two_methods: false })
     }
 
     /// A parameter, unless it is missing or empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.all.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Whether a client showed in two ways who it is, which is one too many (RFC 6749, 2.3).
+    pub(super) fn has_two_methods(&self) -> bool {
+        self.two_methods
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> &Parameters {
+        &self.all
     }
 }
 

@@ -4,33 +4,45 @@ use super::client;
 use super::error::OAuthError;
 use super::params::Params;
 use crate::App;
-use crate::bearer::Claims;
-use crate::crypto::hash;
-use guildhall_store::Sql;
+use crate::authorizations::applications::Application;
+use crate::authorizations::chains;
+use crate::bearer;
+use crate::gate;
+use guildhall_store::{Error, Result as Stored};
+use std::sync::Arc;
 
-/// Revokes a token of the client that asks. A token that is nobody's is as good as revoked.
-pub(super) async fn revoke(app: &App, params: Params) -> Result<(), OAuthError> {
-    let client_id = params.get("client_id").ok_or_else(OAuthError::cannot_revoke)?;
-    let secret = params.get("client_secret");
-    let client = client::find(app, client_id, secret).await.map_err(OAuthError::or_cannot_revoke)?;
-    let token = params.get("token").ok_or_else(|| OAuthError::missing("token"))?;
-    let claims: Option<Claims> = app.keys.verify(token);
-    // Without its secret a public client ends only tokens that carry a person; these do not exist yet.
-    if !client.application.confidential {
-        return Err(OAuthError::cannot_revoke());
+/// Ends a token of the application that asks. A token that is nobody's is as good as ended. With a refresh token
+/// ends everything that came with it; an access token ends alone.
+pub(super) async fn revoke(app: &Arc<App>, params: &Params) -> Result<(), OAuthError> {
+    let token = params.get("token").unwrap_or_default().to_owned();
+    let bearer = bearer::check(app, &token).await;
+    let looked_for = token.clone();
+    let (application, refresh) =
+        client::find_and(app, params, move |tx, _| chains::of_refresh(tx, &looked_for))
+            .await
+            .map_err(OAuthError::or_cannot_revoke)?;
+    if token.is_empty() {
+        return Err(OAuthError::missing("token"));
     }
-    let Some(claims) = claims else { return Ok(()) };
-    if claims.application.id != client.application.id {
-        return Err(OAuthError::cannot_revoke());
+    let now = app.clock.now();
+    if let Some(shown) = refresh {
+        let has_person = shown.chain.as_ref().is_none_or(|chain| chain.user.is_some());
+        let is_own =
+            shown.credential.as_deref() == application.credential() && application.claim.kind != "user";
+        check(&application, is_own, has_person)?;
+        app.db.write(move |tx| -> Stored<_, Error> { chains::end(tx, &shown.chain_id, now) }).await?;
+        return Ok(());
     }
-    let (hash, end) = (hash(token), claims.exp * 1000);
-    app.db
-        .write(move |tx| {
-            tx.execute(&Sql::new(
-                "insert into revoked_tokens (token_hash, expires_at) values (?, ?) on conflict (token_hash) do nothing",
-                [(&hash).into(), end.into()],
-            ))
-        })
-        .await?;
+    // Who shows no secret is to have said whose token it is, even of one that is nobody's.
+    let Some(bearer) = bearer else { return check(&application, true, false) };
+    let has_person = bearer.claims.owner.is_some() || bearer.claims.user.is_some();
+    check(&application, bearer.claims.application.id == application.claim.id, has_person)?;
+    app.db.write(move |tx| gate::revoke(tx, &bearer)).await?;
     Ok(())
+}
+
+/// A public application that shows no secret ends only tokens with a person in them.
+fn check(application: &Application, is_own: bool, has_person: bool) -> Result<(), OAuthError> {
+    let may = is_own && (application.claim.confidential || has_person);
+    if may { Ok(()) } else { Err(OAuthError::cannot_revoke()) }
 }

@@ -1,8 +1,11 @@
 //! The credentials of one application of an organization, in its test or its live environment.
 
-use super::{Resource, Versions, application_memberships, roles};
+use super::{Resource, Versions, application_memberships, client_secrets, roles, switches};
+use crate::authorizations::{assertion, chains};
 use crate::work::Work;
-use guildhall_jsonapi::spec::{Format, flag, integer_between, one, secret, text};
+use guildhall_jsonapi::spec::{
+    Format, flag, integer, integer_between, many, object, one, secret, text, time, trigger,
+};
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -38,6 +41,11 @@ const CREATABLE: &[&str] = &[
     "zapier",
     "external",
 ];
+/// How a credential can show who it is at the token endpoint, by the names of RFC 7591.
+const METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+const MOMENT: &str = "\"2026-01-01T12:00:00.000Z\"";
+/// How many keys a credential may have.
+const MOST_KEYS: usize = 10;
 /// The kinds that are no application of the dashboard.
 const CORE: &[&str] = &["sales_channel", "integration", "webapp"];
 /// How long a token of a sales channel lives when nobody says, in seconds.
@@ -70,7 +78,11 @@ static SPEC: Spec = Spec {
             .doc("Where the authorization code flow returns to.")
             .example("\"https://example.com/callback\""),
         text("client_id").derived().filter().doc("Its public name.").example("\"xYZk-client-id\""),
-        secret("client_secret").derived().doc("Its secret.").example("\"xYZk-client-secret\""),
+        secret("client_secret")
+            .derived()
+            .from(client_secrets::SHOWN)
+            .doc("Its secret: of several the oldest that is not about to end.")
+            .example("\"xYZk-client-secret\""),
         text("scopes").derived().filter().doc("What its tokens may be for.").example("\"market:all\""),
         integer_between("expires_in", OTHER_SECONDS, LONGEST_SECONDS)
             .nullable()
@@ -93,12 +105,26 @@ static SPEC: Spec = Spec {
             .default("false")
             .doc("Whether it is for a dashboard application of your own making.")
             .example("false"),
+        text("token_endpoint_auth_method")
+            .nullable()
+            .within(METHODS)
+            .doc("How it shows who it is: by a secret when null, by a key of `jwks`, or, for a webapp that keeps no secret, not at all.")
+            .example("\"private_key_jwt\""),
+        object("jwks")
+            .nullable()
+            .doc("The public keys it signs assertions with, as a JWK set.")
+            .example("{\"keys\": []}"),
+        time("disabled_at").derived().nullable().filter().sort().doc("Since when it is out of use.").example(MOMENT),
+        trigger("_disable").on_update().doc("Send true to end its tokens and refuse it new ones.").example("true"),
+        trigger("_enable").on_update().doc("Send true to take it back into use.").example("true"),
+        trigger("_end_tokens").on_update().doc("Send true to end every token it was given so far.").example("true"),
     ],
     relationships: &[
         one("organization", "organizations", "organization_id").required(),
         one("role", "roles", "role_id").optional().updatable(),
+        many("client_secrets", "client_secrets", "api_credential_id").unfiltered(),
     ],
-    inner: &[],
+    inner: &[integer("valid_from")],
 };
 
 /// See the file.
@@ -138,6 +164,8 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
             .check_organization(&SPEC, input, organization)
             .and_then(|()| check_role(work, &kind, organization, input.one("role")));
         input.collect(found)?;
+        let checked = check_method(&kind, input, &Record::empty(&SPEC));
+        input.collect(checked)?;
         if input.flag("custom") == Some(true) && CORE.contains(&kind.as_str()) {
             input.collect(Err(Problem::invalid("custom", true).into()))?;
         }
@@ -145,11 +173,20 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     input.finish()?;
     let new: New = input.parse()?;
     let mut columns = input.columns();
-    columns.extend(made(work, &new.kind)?);
+    let method = input.text("token_endpoint_auth_method");
+    columns.extend(made(work, &new.kind, method));
     columns.insert("mode".to_owned(), json!(new.mode.as_deref().unwrap_or("test")));
     columns.insert("custom".to_owned(), json!(new.custom.unwrap_or(false)));
     columns.insert("expires_in".to_owned(), json!(new.expires_in.unwrap_or_else(|| lifetime(&new.kind))));
-    work.insert(&SPEC, columns)
+    insert(work, columns)
+}
+
+/// A credential with its first secret.
+fn insert(work: &mut Work<'_, '_>, columns: Map<String, Json>) -> Result<String> {
+    let organization = columns.get("organization_id").and_then(Json::as_str).unwrap_or_default().to_owned();
+    let id = work.insert(&SPEC, columns)?;
+    client_secrets::add(work, &id, &organization, Map::new())?;
+    Ok(id)
 }
 
 fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
@@ -160,12 +197,75 @@ fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result
         found = check_role(work, &credential.kind, &credential.organization_id, input.one("role"));
     }
     input.collect(found)?;
+    let checked = check_method(&credential.kind, input, record).and_then(|()| switches::check(input));
+    input.collect(checked)?;
     input.finish()?;
     let mut columns = input.columns();
     if columns.get("expires_in") == Some(&Json::Null) {
         columns.insert("expires_in".to_owned(), json!(lifetime(&credential.kind)));
     }
+    if input.has("token_endpoint_auth_method") {
+        let method = input.text("token_endpoint_auth_method");
+        columns.insert("confidential".to_owned(), json!(is_confidential(&credential.kind, method)));
+    }
+    switches::fire(input, &mut columns, work.now);
+    if input.fires("_disable") || input.fires("_end_tokens") {
+        columns.extend(end_tokens(work, &record.id)?);
+    }
     work.update(record, columns)
+}
+
+/// Ends every token a credential was given; answers the column by which those that are not stored end.
+fn end_tokens(work: &mut Work<'_, '_>, credential: &str) -> Result<Map<String, Json>> {
+    chains::end_of_credential(work.tx, credential, work.now)?;
+    // Tokens carry whole seconds: see `users::rotate_secret`.
+    Ok(Map::from_iter([("valid_from".to_owned(), json!(work.now / 1000 + 1))]))
+}
+
+/// Takes a credential out of use, or back: for the operator.
+pub fn set_disabled(work: &mut Work<'_, '_>, credential: &Record, disabled: bool) -> Result<()> {
+    let mut columns = Map::new();
+    if disabled {
+        columns = end_tokens(work, &credential.id)?;
+    }
+    columns.insert("disabled_at".to_owned(), if disabled { json!(work.now) } else { Json::Null });
+    work.update(credential, columns)
+}
+
+/// The credential with this client id, for the operator.
+pub fn by_client_id(work: &mut Work<'_, '_>, client_id: &str) -> Result<Option<Record>> {
+    Ok(Record::find(work.tx, &SPEC, "client_id", client_id)?.pop())
+}
+
+/// Only a webapp may come without a secret, and only who has keys can sign with one.
+fn check_method(kind: &str, input: &Input, record: &Record) -> Result<()> {
+    let columns = input.columns();
+    let value = |name: &str| columns.get(name).unwrap_or_else(|| record.column(name)).clone();
+    let (method, jwks) = (value("token_endpoint_auth_method"), value("jwks"));
+    let mut problems = Vec::new();
+    let fits = match method.as_str() {
+        None | Some("client_secret_basic" | "client_secret_post") => true,
+        Some("none") => kind == "webapp",
+        _ => matches!(kind, "webapp" | "integration"),
+    };
+    if !fits {
+        problems.push(Problem::invalid("token_endpoint_auth_method", method.clone()));
+    }
+    if method.as_str() == Some("private_key_jwt") && jwks.is_null() {
+        problems.push(Problem::blank("jwks"));
+    }
+    if input.has("jwks") && !jwks.is_null() && !is_key_set(&jwks) {
+        problems.push(Problem::invalid("jwks", jwks));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::Refused(problems)) }
+}
+
+/// A set of public keys that assertions can be checked with. A private key belongs nowhere but to its owner.
+fn is_key_set(jwks: &Json) -> bool {
+    let keys = jwks["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_public = |key: &Json| ["d", "p", "q", "k"].iter().all(|part| key.get(part).is_none());
+    (1..=MOST_KEYS).contains(&keys.len())
+        && keys.iter().all(|key| is_public(key) && assertion::is_usable(key))
 }
 
 /// Its tokens end with it, since every use of one looks it up.
@@ -176,6 +276,9 @@ fn delete(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
         return Err(
             Problem::locked("The credentials an organization was made with cannot be deleted.").into()
         );
+    }
+    for secret in client_secrets::of(work, &record.id)? {
+        work.delete(&secret)?;
     }
     for attached in application_memberships::of(work, "api_credential_id", &record.id)? {
         work.delete(&attached)?;
@@ -200,21 +303,21 @@ fn lifetime(kind: &str) -> i64 {
 }
 
 /// What the service makes up for a credential of a kind.
-fn made(work: &Work<'_, '_>, kind: &str) -> Result<Map<String, Json>> {
-    let secret = work.app.chance.secret();
-    let sealed =
-        work.app.vault.seal(&secret).map_err(|error| guildhall_store::Error::Other(error.to_string()))?;
-    Ok(Map::from_iter([
-        ("confidential".to_owned(), json!(kind != "sales_channel")),
+fn made(work: &Work<'_, '_>, kind: &str, method: Option<&str>) -> Map<String, Json> {
+    Map::from_iter([
+        ("confidential".to_owned(), json!(is_confidential(kind, method))),
         ("client_id".to_owned(), json!(work.app.chance.secret())),
-        ("client_secret".to_owned(), json!(sealed)),
         ("scopes".to_owned(), json!("market:all")),
-    ]))
+    ])
+}
+
+fn is_confidential(kind: &str, method: Option<&str>) -> bool {
+    kind != "sales_channel" && method != Some("none")
 }
 
 /// Adds one of the two credentials that every organization begins with.
 pub fn add_resources(work: &mut Work<'_, '_>, organization: &str, role: &str, mode: &str) -> Result<()> {
-    let mut columns = made(work, "resources")?;
+    let mut columns = made(work, "resources", None);
     for (name, value) in [
         ("organization_id", json!(organization)),
         ("role_id", json!(role)),
@@ -227,5 +330,5 @@ pub fn add_resources(work: &mut Work<'_, '_>, organization: &str, role: &str, mo
     ] {
         columns.insert(name.to_owned(), value);
     }
-    work.insert(&SPEC, columns).map(drop)
+    insert(work, columns).map(drop)
 }

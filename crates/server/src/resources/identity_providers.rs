@@ -1,11 +1,12 @@
 //! An OpenID Connect provider with which members of certain domains sign in.
 
-use super::{Resource, Versions};
+use super::{Resource, Versions, switches};
+use crate::config::SecretReaders;
 use crate::work::Work;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use guildhall_jsonapi::spec::{Format, one, one_of, secret, text, time, trigger};
-use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec};
+use guildhall_jsonapi::{Arm, Input, Problem, Record, Result, Scope, Spec};
 use guildhall_store::Sql;
 use serde_json::{Map, Value as Json, json};
 
@@ -109,9 +110,10 @@ pub static IDENTITY_PROVIDERS: Resource = Resource {
         owners.bind_list(caller.organizations()).push(")");
         Scope {
             // Its secret is the maker's alone where only admins read secrets.
-            secrets: caller
-                .secrets()
-                .map(|_| guildhall_jsonapi::Arm::In("user_id", vec![caller.user.clone()])),
+            secrets: match caller.show_secrets {
+                SecretReaders::Admins => Some(Arm::In("user_id", vec![caller.user.clone()])),
+                SecretReaders::Members | SecretReaders::Once => caller.secrets(),
+            },
             ..Scope::within("user_id", vec![caller.user.clone()]).or_select("user_id", owners)
         }
     },
@@ -124,7 +126,7 @@ pub static IDENTITY_PROVIDERS: Resource = Resource {
 fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     let caller = work.caller()?;
     must_own_enterprise(work, &caller.user)?;
-    let found = check_triggers(input);
+    let found = switches::check(input);
     input.collect(found)?;
     input.finish()?;
     let id = work.app.chance.id();
@@ -138,7 +140,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
 
 fn update(work: &mut Work<'_, '_>, provider: &Record, input: &mut Input) -> Result<()> {
     must_be_maker(work, provider)?;
-    let found = check_triggers(input);
+    let found = switches::check(input);
     input.collect(found)?;
     input.finish()?;
     let mut columns = input.columns();
@@ -183,25 +185,11 @@ fn unproved(work: &Work<'_, '_>, id: &str, domains: Option<&Json>) -> Map<String
     ])
 }
 
-/// It cannot go out of use and come back at once.
-fn check_triggers(input: &Input) -> Result<()> {
-    if !input.fires("_disable") || !input.fires("_enable") {
-        return Ok(());
-    }
-    let contrary = |name| Problem::attribute(name, "invalid", "is invalid").value(true);
-    Err(Error::Refused(vec![contrary("_disable"), contrary("_enable")]))
-}
-
 /// Fires the triggers and seals the secret.
 fn settle(work: &Work<'_, '_>, input: &Input, columns: &mut Map<String, Json>) -> Result<()> {
-    match (input.fires("_disable"), input.fires("_enable")) {
-        (true, _) => drop(columns.insert("disabled_at".to_owned(), json!(work.now))),
-        (false, true) => drop(columns.insert("disabled_at".to_owned(), Json::Null)),
-        (false, false) => {}
-    }
+    switches::fire(input, columns, work.now);
     if let Some(Json::String(secret)) = columns.get("client_secret") {
-        let sealed =
-            work.app.vault.seal(secret).map_err(|error| guildhall_store::Error::Other(error.to_string()))?;
+        let sealed = work.app.vault.seal_row(secret)?;
         columns.insert("client_secret".to_owned(), json!(sealed));
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use super::access_scope::{self, SCOPES, TEST_ENABLED};
 use super::{Deed, Resource, Versions, application_memberships, organizations, roles, users};
+use crate::authorizations::consents;
 use crate::invitations::{self, State};
 use crate::plans;
 use crate::work::Work;
@@ -162,6 +163,9 @@ pub fn remove(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
         work.delete(&attached)?;
     }
     invitations::end(work, &record.id, State::Revoked)?;
+    if let Some(user) = record.column("user_id").as_str() {
+        consents::forget_member(work.tx, user, record.text("organization_id"), work.now)?;
+    }
     work.delete(record)
 }
 

@@ -6,6 +6,7 @@
 mod access_scope;
 pub mod api_credentials;
 pub mod application_memberships;
+pub mod client_secrets;
 pub mod identity_providers;
 pub mod membership_profiles;
 pub mod memberships;
@@ -14,8 +15,11 @@ pub mod permissions;
 pub mod roles;
 mod settings;
 mod subjects;
+mod switches;
 pub mod users;
 pub mod versions;
+
+pub(crate) use subjects::SUBJECTS;
 
 use crate::access::Caller;
 use crate::work::Work;
@@ -74,9 +78,10 @@ pub struct Deed {
 }
 
 /// Every resource, in the order of the API description.
-pub static ALL: [&Resource; 10] = [
+pub static ALL: [&Resource; 11] = [
     &api_credentials::API_CREDENTIALS,
     &application_memberships::APPLICATION_MEMBERSHIPS,
+    &client_secrets::CLIENT_SECRETS,
     &identity_providers::IDENTITY_PROVIDERS,
     &membership_profiles::MEMBERSHIP_PROFILES,
     &memberships::MEMBERSHIPS,

@@ -2,13 +2,14 @@
 
 use super::settings::SETTINGS;
 use super::{
-    Deed, Resource, Versions, api_credentials, application_memberships, membership_profiles, memberships,
-    permissions, roles,
+    Deed, Resource, Versions, api_credentials, application_memberships, client_secrets, membership_profiles,
+    memberships, permissions, roles,
 };
+use crate::authorizations::chains;
 use crate::invitations::{self, State};
 use crate::plans;
 use crate::work::Work;
-use guildhall_jsonapi::spec::{Attribute, Format, flag, many, object, text};
+use guildhall_jsonapi::spec::{Attribute, Format, flag, many, object, text, time};
 use guildhall_jsonapi::{Action, Input, Problem, Record, Result, Scope, Spec};
 use guildhall_store::Sql;
 use serde_json::{Map, Value as Json, json};
@@ -122,7 +123,8 @@ const SUBSCRIPTION_INFO: &str = "(
     where m.organization_id = {t}.id and m.owner
 )";
 
-const ATTRIBUTES: [Attribute; OWN.len() + SETTINGS.len()] = {
+/// Everything an organization says of itself.
+pub(crate) const ATTRIBUTES: [Attribute; OWN.len() + SETTINGS.len()] = {
     let mut all = [OWN[0]; OWN.len() + SETTINGS.len()];
     let mut index = 0;
     while index < all.len() {
@@ -145,7 +147,7 @@ static SPEC: Spec = Spec {
         many("permissions", "permissions", "organization_id"),
         many("api_credentials", "api_credentials", "organization_id"),
     ],
-    inner: &[flag("ask_existing_users")],
+    inner: &[flag("ask_existing_users"), time("disabled_at")],
 };
 
 /// See the file.
@@ -255,6 +257,7 @@ pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<bool> {
     let kinds = [
         application_memberships::APPLICATION_MEMBERSHIPS.spec,
         memberships::MEMBERSHIPS.spec,
+        client_secrets::CLIENT_SECRETS.spec,
         api_credentials::API_CREDENTIALS.spec,
         permissions::PERMISSIONS.spec,
         roles::ROLES.spec,
@@ -287,6 +290,19 @@ pub fn asks_existing_users(work: &mut Work<'_, '_>, organization: &str) -> Resul
 /// Says whether people who have an account are asked before they become members.
 pub fn ask_existing_users(work: &mut Work<'_, '_>, organization: &Record, asks: bool) -> Result<()> {
     work.update(organization, Map::from_iter([("ask_existing_users".to_owned(), json!(asks))]))
+}
+
+/// Takes an organization out of use, or back. Its tokens end for good; its members find it again as it was.
+pub fn set_disabled(work: &mut Work<'_, '_>, organization: &Record, disabled: bool) -> Result<()> {
+    let at = if disabled { json!(work.now) } else { Json::Null };
+    work.update(organization, Map::from_iter([("disabled_at".to_owned(), at)]))?;
+    if disabled {
+        // Tokens carry whole seconds: see `users::rotate_secret`.
+        let sql = "update api_credentials set valid_from = ? where organization_id = ?";
+        work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), (&organization.id).into()]))?;
+        chains::end_of_organization(work.tx, &organization.id, work.now)?;
+    }
+    Ok(())
 }
 
 /// The organization with this slug, for the operator.

@@ -1,7 +1,7 @@
 //! What a permission can be about: the resource types of the commerce API (contract, appendix D).
 
 /// Every subject.
-pub(super) static SUBJECTS: [&str; 131] = [
+pub(crate) static SUBJECTS: [&str; 131] = [
     "addresses",
     "adjustments",
     "adyen_gateways",

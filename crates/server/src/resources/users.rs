@@ -2,6 +2,7 @@
 
 use super::{Resource, Versions, memberships};
 use crate::accounts::{addresses, owed_codes, sessions};
+use crate::authorizations::chains;
 use crate::crypto::hash;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Format, flag, text, time};
@@ -289,11 +290,14 @@ pub fn set_disabled(work: &mut Work<'_, '_>, user: &Record, disabled: bool) -> R
     Ok(())
 }
 
-/// Ends the tokens a user's personal application was given so far.
+/// Ends every token that was given to a user's personal application or on their behalf so far.
 pub fn end_tokens(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
     // Tokens carry whole seconds: see `rotate_secret`.
     let sql = "update user_applications set valid_from = ? where user_id = ?";
     work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), user.into()]))?;
+    chains::end_of_user(work.tx, user, work.now)?;
+    let sql = "delete from authorization_codes where user_id = ?";
+    work.tx.execute(&Sql::new(sql, [user.into()]))?;
     Ok(())
 }
 

@@ -98,6 +98,8 @@ async fn records(
     let access = organization.makes("application_memberships", json!({}), access).await;
     let document = json!({ "data": { "type": "identity_providers", "attributes": provider("Staff") } });
     let provider = organization.owner.post("/api/identity_providers", document).await.id();
+    let secret = json!({ "data": { "type": "client_secrets", "relationships": { "api_credential": { "data": { "type": "api_credentials", "id": app } } } } });
+    let secret = organization.owner.post("/api/client_secrets", secret).await.id();
     let version = organization.owner.get("/api/versions").await.ids().remove(0);
     HashMap::from([
         ("organizations", organization.id.clone()),
@@ -107,6 +109,7 @@ async fn records(
         ("membership_profiles", profile),
         ("application_memberships", access),
         ("api_credentials", app),
+        ("client_secrets", secret),
         ("identity_providers", provider),
         ("versions", version),
     ])
@@ -132,6 +135,10 @@ impl World<'_> {
                 vec![role],
             ),
             "api_credentials" => (json!({ "name": "New", "kind": "webapp" }), vec![organization]),
+            "client_secrets" => (
+                json!({}),
+                vec![("api_credential", link("api_credentials", &self.records["api_credentials"]))],
+            ),
             "application_memberships" => (
                 json!({}),
                 vec![

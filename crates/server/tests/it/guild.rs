@@ -85,8 +85,8 @@ pub(crate) struct Guild {
     logged: usize,
 }
 
-/// A signing key takes a while to make, so all installations of a test run share one.
-static KEY: OnceCell<(String, String)> = OnceCell::const_new();
+/// Signing keys take a while to make, so all installations of a test run share them.
+static KEYS: OnceCell<Vec<(String, String, String)>> = OnceCell::const_new();
 
 impl Guild {
     pub(crate) async fn new() -> Self {
@@ -99,13 +99,17 @@ impl Guild {
         // The first test of a run sets it up for all of them.
         log.with_writer(|| &LOG).try_init().ok();
         let logged = LOG.0.lock().unwrap().len();
-        let (kid, sealed) = KEY.get_or_init(make_key).await.clone();
+        let made = KEYS.get_or_init(make_keys).await;
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let options = throw_away(folder.path());
         let db = options.open(guildhall::schema::MIGRATIONS).unwrap();
         db.write(move |tx| {
-            let sql = "insert into signing_keys (kid, sealed, created_at) values (?, ?, 0)";
-            tx.execute(&Sql::new(sql, [kid.clone().into(), sealed.clone().into()]))
+            for (kid, sealed, algorithm) in made {
+                let sql = "insert into signing_keys (kid, sealed, algorithm, created_at, signs_from) values (?, ?, ?, ?, ?)";
+                let since = NOON.into();
+                tx.execute(&Sql::new(sql, [kid.into(), sealed.into(), algorithm.into(), since, NOON.into()]))?;
+            }
+            Ok::<_, guildhall_store::Error>(())
         })
         .await
         .unwrap();
@@ -252,16 +256,18 @@ impl Guild {
     }
 }
 
-async fn make_key() -> (String, String) {
+async fn make_keys() -> Vec<(String, String, String)> {
     let folder = tempfile::tempdir().unwrap();
     let (clock, chance) = (Clock::new(|| 0), Chance::system());
     let app =
         App::with(settings(folder.path()), throw_away(folder.path()), vault(), clock, chance).await.unwrap();
     app.db
         .read(|tx| -> Result<_, guildhall_store::Error> {
-            let rows = tx.rows(&Sql::text("select kid, sealed from signing_keys"))?;
-            let row = rows.first().unwrap();
-            Ok((row.text(0).to_owned(), row.text(1).to_owned()))
+            let rows = tx.rows(&Sql::text("select kid, sealed, algorithm from signing_keys"))?;
+            let one = |row: guildhall_store::Row<'_>| {
+                (row.text(0).to_owned(), row.text(1).to_owned(), row.text(2).to_owned())
+            };
+            Ok(rows.iter().map(one).collect())
         })
         .await
         .unwrap()

@@ -62,7 +62,18 @@ fn every_message_that_is_asked_for_exists_and_every_other_one_is_gone() {
     }
     let english = messages(&root.join("locales/en/guildhall.ftl"));
     // Names that are put together at run time, and what there is of each.
-    let made = ["wrong-", "said-", "dead-", "factor-", "tab-", "letter-", "invitation-", "member-", "field-"];
+    let made = [
+        "wrong-",
+        "said-",
+        "dead-",
+        "factor-",
+        "right-",
+        "tab-",
+        "letter-",
+        "invitation-",
+        "member-",
+        "field-",
+    ];
     let quoted: BTreeSet<&str> = source.split('"').collect();
     for name in english.keys() {
         let found = quoted.contains(name.as_str()) || made.iter().any(|prefix| name.starts_with(prefix));

@@ -24,22 +24,25 @@ async fn a_sales_channel_is_public() {
     assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAa",
+        "id": "AAAAAAAAAd",
         "type": "api_credentials",
         "links": {
-          "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa"
+          "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAd"
         },
         "attributes": {
           "name": "Shop",
           "kind": "sales_channel",
           "confidential": false,
           "redirect_uri": null,
-          "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABk",
-          "client_secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABg",
+          "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABw",
+          "client_secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB8",
           "scopes": "market:all",
           "expires_in": 14400,
           "mode": "test",
           "custom": false,
+          "token_endpoint_auth_method": null,
+          "jwks": null,
+          "disabled_at": null,
           "created_at": "2026-01-01T12:00:00.000Z",
           "updated_at": "2026-01-01T12:00:00.000Z",
           "reference": null,
@@ -49,14 +52,20 @@ async fn a_sales_channel_is_public() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa/relationships/organization",
-              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa/organization"
+              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAd/relationships/organization",
+              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAd/organization"
             }
           },
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa/relationships/role",
-              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAa/role"
+              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAd/relationships/role",
+              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAd/role"
+            }
+          },
+          "client_secrets": {
+            "links": {
+              "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAd/relationships/client_secrets",
+              "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAd/client_secrets"
             }
           }
         }
@@ -233,10 +242,7 @@ async fn secrets_are_sealed_at_rest_and_never_probed() {
     let blue = ada.creates_organization("Blue").await;
     let secret = make(&blue, json!({ "name": "X", "kind": "webapp" }), None).await.attribute("client_secret");
     let plain = guild
-        .number_of(
-            "select count(*) from api_credentials where client_secret = ?",
-            [secret.as_str().unwrap().into()],
-        )
+        .number_of("select count(*) from client_secrets where secret = ?", [secret.as_str().unwrap().into()])
         .await;
     assert_eq!(plain, 0);
     let leaked = guild

@@ -28,10 +28,10 @@ async fn an_admin_opens_an_application_to_a_member() {
     assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAg",
+        "id": "AAAAAAAAAm",
         "type": "application_memberships",
         "links": {
-          "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg"
+          "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm"
         },
         "attributes": {
           "filters": {
@@ -49,32 +49,32 @@ async fn an_admin_opens_an_application_to_a_member() {
         "relationships": {
           "api_credential": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/api_credential",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/api_credential"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/relationships/api_credential",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/api_credential"
             }
           },
           "membership": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/membership",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/membership"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/relationships/membership",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/membership"
             }
           },
           "membership_profile": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/membership_profile",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/membership_profile"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/relationships/membership_profile",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/membership_profile"
             }
           },
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/organization",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/organization"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/relationships/organization",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/organization"
             }
           },
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/relationships/role",
-              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAg/role"
+              "self": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/relationships/role",
+              "related": "https://provisioning.example.test/api/application_memberships/AAAAAAAAAm/role"
             }
           }
         }

@@ -27,10 +27,10 @@ async fn the_owner_of_an_enterprise_makes_one() {
     assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAY",
+        "id": "AAAAAAAAAc",
         "type": "identity_providers",
         "links": {
-          "self": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAY"
+          "self": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAc"
         },
         "attributes": {
           "name": "Staff",
@@ -42,7 +42,7 @@ async fn the_owner_of_an_enterprise_makes_one() {
           "token_url": "https://id.example.com/token",
           "authorize_url": "https://id.example.com/authorize",
           "jwks_url": "https://id.example.com/jwks",
-          "txt_record": "cl-verification=E7TdRZZN_KAURJOqjU3cOHs5icJeLe4W",
+          "txt_record": "cl-verification=XE4LCU6cLYqjApVu1J-4G1cBM5vbRe4N",
           "organization": null,
           "disabled_at": null,
           "created_at": "2026-01-01T12:00:00.000Z",
@@ -54,8 +54,8 @@ async fn the_owner_of_an_enterprise_makes_one() {
         "relationships": {
           "user": {
             "links": {
-              "self": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAY/relationships/user",
-              "related": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAY/user"
+              "self": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAc/relationships/user",
+              "related": "https://provisioning.example.test/api/identity_providers/AAAAAAAAAc/user"
             }
           }
         }

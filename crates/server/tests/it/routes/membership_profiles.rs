@@ -16,10 +16,10 @@ async fn an_admin_makes_one() {
     assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAY",
+        "id": "AAAAAAAAAc",
         "type": "membership_profiles",
         "links": {
-          "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY"
+          "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAc"
         },
         "attributes": {
           "name": "Marketing",
@@ -34,14 +34,14 @@ async fn an_admin_makes_one() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY/relationships/organization",
-              "related": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY/organization"
+              "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAc/relationships/organization",
+              "related": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAc/organization"
             }
           },
           "application_memberships": {
             "links": {
-              "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY/relationships/application_memberships",
-              "related": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAY/application_memberships"
+              "self": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAc/relationships/application_memberships",
+              "related": "https://provisioning.example.test/api/membership_profiles/AAAAAAAAAc/application_memberships"
             }
           }
         }

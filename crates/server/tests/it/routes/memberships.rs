@@ -15,10 +15,10 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
     assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAY",
+        "id": "AAAAAAAAAc",
         "type": "memberships",
         "links": {
-          "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY"
+          "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc"
         },
         "attributes": {
           "user_email": "new@example.com",
@@ -37,14 +37,14 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/organization",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/organization"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/relationships/organization",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/organization"
             }
           },
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/role",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/role"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/relationships/role",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/role"
             },
             "data": {
               "type": "roles",
@@ -53,20 +53,20 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
           },
           "application_memberships": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/application_memberships",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/application_memberships"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/relationships/application_memberships",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/application_memberships"
             }
           },
           "membership_profile": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/membership_profile",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/membership_profile"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/relationships/membership_profile",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/membership_profile"
             }
           },
           "versions": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/versions",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/versions"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/relationships/versions",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/versions"
             }
           }
         }
@@ -130,12 +130,12 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
     To: new@example.com
     Subject: Join Blue
     Date: Thu, 01 Jan 2026 12:00:00 +0000
-    Message-ID: <AAAAAAAAAb@example.test>
+    Message-ID: <AAAAAAAAAf@example.test>
     Auto-Submitted: auto-generated
     =E2=80=9CAda Example=E2=80=9D invites you to become a member of =E2=80=9CBlue=E2=80=9D.
 
     See the invitation:
-    http://dashboard.example.test:8080/invitations/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABo
+    http://dashboard.example.test:8080/invitations/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB4
 
     The link works for 30 days. If you do not know what this is about, ignore this e-mail: nothing happens.
 
@@ -160,7 +160,7 @@ async fn somebody_with_an_account_is_active_at_once_and_gets_a_letter() {
     To: Grace@Example.com
     Subject: You are now a member of Blue
     Date: Thu, 01 Jan 2026 12:00:00 +0000
-    Message-ID: <AAAAAAAAAg@example.test>
+    Message-ID: <AAAAAAAAAk@example.test>
     Auto-Submitted: auto-generated
     =E2=80=9CAda Example=E2=80=9D has added you to =E2=80=9CBlue=E2=80=9D. Sign in as you always do.
 

@@ -120,8 +120,8 @@ async fn a_sales_channel_needs_no_secret_and_says_whether_it_showed_one() {
         "region": "eu-west-1"
       },
       "application": {
-        "id": "AAAAAAAAAa",
-        "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABk",
+        "id": "AAAAAAAAAd",
+        "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABw",
         "kind": "sales_channel",
         "public": true,
         "confidential": false

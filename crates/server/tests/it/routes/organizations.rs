@@ -191,11 +191,11 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
             "data": [
               {
                 "type": "api_credentials",
-                "id": "AAAAAAAAAS"
+                "id": "AAAAAAAAAR"
               },
               {
                 "type": "api_credentials",
-                "id": "AAAAAAAAAW"
+                "id": "AAAAAAAAAX"
               }
             ]
           }
@@ -250,10 +250,10 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           }
         },
         {
-          "id": "AAAAAAAAAS",
+          "id": "AAAAAAAAAR",
           "type": "api_credentials",
           "links": {
-            "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAS"
+            "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAR"
           },
           "attributes": {
             "name": "Resources",
@@ -266,8 +266,8 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           "relationships": {
             "role": {
               "links": {
-                "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAS/relationships/role",
-                "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAS/role"
+                "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAR/relationships/role",
+                "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAR/role"
               },
               "data": {
                 "type": "roles",
@@ -277,10 +277,10 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           }
         },
         {
-          "id": "AAAAAAAAAW",
+          "id": "AAAAAAAAAX",
           "type": "api_credentials",
           "links": {
-            "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAW"
+            "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAX"
           },
           "attributes": {
             "name": "Resources",
@@ -293,8 +293,8 @@ async fn creating_one_brings_roles_an_owner_and_two_credentials() {
           "relationships": {
             "role": {
               "links": {
-                "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAW/relationships/role",
-                "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAW/role"
+                "self": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAX/relationships/role",
+                "related": "https://provisioning.example.test/api/api_credentials/AAAAAAAAAX/role"
               },
               "data": {
                 "type": "roles",

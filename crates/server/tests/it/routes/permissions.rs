@@ -23,10 +23,10 @@ async fn a_custom_role_gets_one_for_each_subject() {
     assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAa",
+        "id": "AAAAAAAAAe",
         "type": "permissions",
         "links": {
-          "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAa"
+          "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAe"
         },
         "attributes": {
           "can_create": false,
@@ -44,20 +44,20 @@ async fn a_custom_role_gets_one_for_each_subject() {
         "relationships": {
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/relationships/role",
-              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/role"
+              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAe/relationships/role",
+              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAe/role"
             }
           },
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/relationships/organization",
-              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/organization"
+              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAe/relationships/organization",
+              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAe/organization"
             }
           },
           "versions": {
             "links": {
-              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/relationships/versions",
-              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAa/versions"
+              "self": "https://provisioning.example.test/api/permissions/AAAAAAAAAe/relationships/versions",
+              "related": "https://provisioning.example.test/api/permissions/AAAAAAAAAe/versions"
             }
           }
         }

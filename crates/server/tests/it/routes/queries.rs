@@ -288,17 +288,17 @@ async fn includes_reach_three_deep_and_come_once() {
     assert_snapshot!(pretty(&ada.get(&path).await.json(), &[]), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAY",
+        "id": "AAAAAAAAAc",
         "type": "memberships",
         "links": {
-          "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY"
+          "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc"
         },
         "attributes": {},
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/organization",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/organization"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/relationships/organization",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/organization"
             },
             "data": {
               "type": "organizations",
@@ -307,8 +307,8 @@ async fn includes_reach_three_deep_and_come_once() {
           },
           "role": {
             "links": {
-              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/relationships/role",
-              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/role"
+              "self": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/relationships/role",
+              "related": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/role"
             },
             "data": {
               "type": "roles",
@@ -336,7 +336,7 @@ async fn includes_reach_three_deep_and_come_once() {
               "data": [
                 {
                   "type": "memberships",
-                  "id": "AAAAAAAAAY"
+                  "id": "AAAAAAAAAc"
                 }
               ]
             }
@@ -362,7 +362,7 @@ async fn includes_reach_three_deep_and_come_once() {
                 },
                 {
                   "type": "memberships",
-                  "id": "AAAAAAAAAY"
+                  "id": "AAAAAAAAAc"
                 }
               ]
             }

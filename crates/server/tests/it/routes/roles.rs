@@ -15,10 +15,10 @@ async fn an_enterprise_makes_custom_roles() {
     assert_snapshot!(pretty(&made.json(), &[]), @r#"
     {
       "data": {
-        "id": "AAAAAAAAAY",
+        "id": "AAAAAAAAAc",
         "type": "roles",
         "links": {
-          "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY"
+          "self": "https://provisioning.example.test/api/roles/AAAAAAAAAc"
         },
         "attributes": {
           "name": "Care",
@@ -32,32 +32,32 @@ async fn an_enterprise_makes_custom_roles() {
         "relationships": {
           "organization": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/organization",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/organization"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAc/relationships/organization",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAc/organization"
             }
           },
           "permissions": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/permissions",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/permissions"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAc/relationships/permissions",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAc/permissions"
             }
           },
           "memberships": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/memberships",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/memberships"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAc/relationships/memberships",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAc/memberships"
             }
           },
           "api_credentials": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/api_credentials",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/api_credentials"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAc/relationships/api_credentials",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAc/api_credentials"
             }
           },
           "versions": {
             "links": {
-              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAY/relationships/versions",
-              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAY/versions"
+              "self": "https://provisioning.example.test/api/roles/AAAAAAAAAc/relationships/versions",
+              "related": "https://provisioning.example.test/api/roles/AAAAAAAAAc/versions"
             }
           }
         }

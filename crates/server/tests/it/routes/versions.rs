@@ -18,14 +18,14 @@ async fn an_update_leaves_what_was_before_and_after_and_who_did_it() {
     {
       "data": [
         {
-          "id": "AAAAAAAAAc",
+          "id": "AAAAAAAAAg",
           "type": "versions",
           "links": {
-            "self": "https://provisioning.example.test/api/versions/AAAAAAAAAc"
+            "self": "https://provisioning.example.test/api/versions/AAAAAAAAAg"
           },
           "attributes": {
             "resource_type": "memberships",
-            "resource_id": "AAAAAAAAAY",
+            "resource_id": "AAAAAAAAAc",
             "event": "update",
             "changes": {
               "reference": [
@@ -66,8 +66,8 @@ async fn an_update_leaves_what_was_before_and_after_and_who_did_it() {
         "page_count": 1
       },
       "links": {
-        "first": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/versions?page%5Bnumber%5D=1&page%5Bsize%5D=10",
-        "last": "https://provisioning.example.test/api/memberships/AAAAAAAAAY/versions?page%5Bnumber%5D=1&page%5Bsize%5D=10"
+        "first": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/versions?page%5Bnumber%5D=1&page%5Bsize%5D=10",
+        "last": "https://provisioning.example.test/api/memberships/AAAAAAAAAc/versions?page%5Bnumber%5D=1&page%5Bsize%5D=10"
       }
     }
     "#);

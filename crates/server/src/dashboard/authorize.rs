@@ -1,0 +1,203 @@
+//! The authorization page: an application sends somebody's browser here and gets a code back, or a no.
+
+use super::page::{Page, Section};
+use super::visit::{Visit, go};
+use super::{POLICY, consent, dead_end};
+use crate::accounts::sessions::Session;
+use crate::authorizations::request::{self, Request, Wrong};
+use crate::authorizations::{codes, consents, pushed, redirects, scope};
+use crate::http::Answer;
+use crate::work::Work;
+use guildhall_jsonapi::Result;
+use http::header::{CONTENT_SECURITY_POLICY, REFRESH};
+
+/// Where it is.
+const PATH: &str = "/oauth/authorize";
+
+/// The page, or what an application may know without anybody being asked.
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Answer> {
+    let request = match read(visit).await? {
+        Ok(request) => request,
+        Err(answer) => return Ok(answer),
+    };
+    let silent = request.prompts("none");
+    let Some(session) = &visit.session else {
+        if silent {
+            return Ok(back(visit, &request, "login_required", "nobody is signed in"));
+        }
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("next", &here(visit, None));
+        if let Some(hint) = &request.login_hint {
+            query.append_pair("email", hint);
+        }
+        return Ok(go(&format!("/sign-in?{}", query.finish())));
+    };
+    if is_stale(visit, session, &request) {
+        if silent {
+            return Ok(back(visit, &request, "login_required", "they showed who they are too long ago"));
+        }
+        let next = here(visit, Some(session.proved_at));
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+        return Ok(go(&format!("/confirm?{query}")));
+    }
+    let (role, remembered) = known(visit, session, &request).await?;
+    let Some(role) = role else {
+        if silent {
+            return Ok(back(
+                visit,
+                &request,
+                "interaction_required",
+                "they are no member of the organization",
+            ));
+        }
+        return Ok(stranger(visit, session, &request).answer(visit));
+    };
+    let asks_again = request.prompts("consent")
+        || request.prompts("select_account")
+        || request.application.is_public()
+        || redirects::is_on_own_machine(&request.redirect_uri) && request.application.credential().is_none();
+    if !asks_again && !remembered.is_empty() && scope::covers(&remembered, &request.scope) {
+        return allow(visit, session, request).await;
+    }
+    if silent {
+        return Ok(back(visit, &request, "consent_required", "they have not said yes to this"));
+    }
+    Ok(ask(visit, session, &request, &role))
+}
+
+/// Takes the answer; without one it is an application that sends a browser by a form.
+pub(super) async fn decide(visit: &Visit<'_>) -> Result<Answer> {
+    let request = match read(visit).await? {
+        Ok(request) => request,
+        Err(answer) => return Ok(answer),
+    };
+    let Some(session) = &visit.session else { return Ok(go(&here(visit, None))) };
+    let (role, _) = known(visit, session, &request).await?;
+    if role.is_none() || is_stale(visit, session, &request) {
+        return Ok(go(&here(visit, None)));
+    }
+    match visit.field("decision") {
+        "allow" => allow(visit, session, request).await,
+        _ => Ok(back(visit, &request, "access_denied", "they said no")),
+    }
+}
+
+/// An application that sends the browser with a form: its cookies come with the next request only.
+pub(super) fn forward(visit: &Visit<'_>) -> Answer {
+    let form = String::from_utf8_lossy(&visit.asked.body);
+    let parameters = request::parameters(&form).unwrap_or_default();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    go(&format!("{PATH}?{}", query.extend_pairs(parameters).finish()))
+}
+
+/// The request, or what is told instead.
+async fn read(visit: &Visit<'_>) -> Result<std::result::Result<Request, Answer>> {
+    let Some(given) = request::parameters(visit.asked.query()) else {
+        return Ok(Err(dead_end(visit, 400, "request-twice").answer(visit)));
+    };
+    let read =
+        Work::look(visit.app, move |work| Ok(request::read(work.tx, given.clone(), work.now)?)).await?;
+    Ok(read.map_err(|wrong| match wrong {
+        Wrong::Here(name) => dead_end(visit, 400, name).answer(visit),
+        Wrong::Back(back) => leave(visit, &back.address(&visit.app.issuer)),
+    }))
+}
+
+/// The name of their role, if they are a member, and to what they said yes before.
+async fn known(visit: &Visit<'_>, session: &Session, request: &Request) -> Result<(Option<String>, String)> {
+    let (user, application) = (session.user.clone(), request.application.clone());
+    Work::look(visit.app, move |work| {
+        let role = consent::role_of(work.tx, &application, &user)?;
+        Ok((role, consents::remembered(work.tx, &user, application.credential())?))
+    })
+    .await
+}
+
+/// Whether they are to show once more who they are. `since` says when they had done so before they were asked.
+fn is_stale(visit: &Visit<'_>, session: &Session, request: &Request) -> bool {
+    let done = visit.query("since").parse::<i64>().is_ok_and(|since| session.proved_at > since);
+    let too_old = |seconds: i64| visit.app.clock.now() - session.proved_at > seconds.saturating_mul(1000);
+    !done && (request.prompts("login") || request.max_age.is_some_and(too_old))
+}
+
+/// This page again, perhaps after they have shown who they are.
+fn here(visit: &Visit<'_>, since: Option<i64>) -> String {
+    let parameters =
+        form_urlencoded::parse(visit.asked.query().as_bytes()).filter(|(name, _)| name != "since");
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters);
+    if let Some(since) = since {
+        query.append_pair("since", &since.to_string());
+    }
+    format!("{PATH}?{}", query.finish())
+}
+
+/// The question.
+fn ask(visit: &Visit<'_>, session: &Session, request: &Request, role: &str) -> Answer {
+    let action = here(visit, visit.query("since").parse().ok());
+    let origin = redirects::origin(&request.redirect_uri).unwrap_or_default();
+    let mut section = consent::section(visit, &request.application, &request.scope, role)
+        .text(visit.say.with("consent-where", &[("place", &origin)]));
+    for form in consent::forms(visit, &action, &[]) {
+        section = section.form(form);
+    }
+    section = consent::whoever(visit, session, section, &action);
+    let title = section.heading.clone();
+    let answer = Page::narrow(title, section).answer(visit);
+    // Browsers hold where a form leads against this, and an answer to it leads back to the application.
+    answer.header(
+        CONTENT_SECURITY_POLICY,
+        &POLICY.replace("form-action 'self'", &format!("form-action 'self' {origin}")),
+    )
+}
+
+/// The page for somebody who is no member.
+fn stranger(visit: &Visit<'_>, session: &Session, request: &Request) -> Page {
+    let say = &visit.say;
+    let args = [("organization", request.application.organization_name.as_str())];
+    let heading = say.with("consent-stranger", &args);
+    let no = request.refuse("access_denied", "they are no member of the organization");
+    let section = Section::new(heading.clone()).text(say.with("consent-stranger.lead", &args)).link(
+        no.address(&visit.app.issuer),
+        say.with("consent-back", &[("application", &request.application.name)]),
+    );
+    Page::narrow(heading, consent::whoever(visit, session, section, &here(visit, None))).status(403)
+}
+
+/// Remembers the yes and sends the browser back with a code.
+async fn allow(visit: &Visit<'_>, session: &Session, request: Request) -> Result<Answer> {
+    let code = visit.app.chance.secret();
+    let (kept, user, proved_at, unit) =
+        (code.clone(), session.user.clone(), session.proved_at, request.clone());
+    let is_first = Work::run_as(visit.app, session, &visit.asked.id, move |work| {
+        if let Some(reference) = &unit.pushed
+            && !pushed::spend(work.tx, reference)?
+        {
+            return Ok(false);
+        }
+        consents::remember(work, &user, unit.application.credential(), &unit.scope)?;
+        codes::keep(work.tx, &kept, &unit, &user, proved_at / 1000, work.now)?;
+        Ok(true)
+    })
+    .await?;
+    if is_first {
+        return Ok(leave(visit, &request.answer(&code, &visit.app.issuer)));
+    }
+    Ok(dead_end(visit, 400, "request-over").answer(visit))
+}
+
+fn back(visit: &Visit<'_>, request: &Request, error: &'static str, description: &'static str) -> Answer {
+    leave(visit, &request.refuse(error, description).address(&visit.app.issuer))
+}
+
+/// Sends the browser to the application. After a form of another page of ours, such as the one to sign in, a
+/// redirection would be held against that form's policy: then the page itself leads on.
+fn leave(visit: &Visit<'_>, address: &str) -> Answer {
+    let from_here = visit.asked.header("sec-fetch-site").is_some_and(|site| site == "same-origin");
+    if visit.is_post() || !from_here {
+        return go(address);
+    }
+    let heading = visit.say.of("consent-leaving");
+    let section = Section::new(heading.clone()).link(address, visit.say.of("consent-leaving.link"));
+    Page::narrow(heading, section).answer(visit).header(REFRESH, &format!("0; url={address}"))
+}

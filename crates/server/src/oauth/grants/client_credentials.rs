@@ -1,0 +1,102 @@
+//! Client credentials: an application acts for itself, or somebody's personal one for them.
+//!
+//! Who asks again gets the same token until a quarter of an hour before its end (contract 4.5): a busy
+//! application costs no signature, and clients that renew in time never hold one that ends.
+
+use crate::App;
+use crate::access::PROVISIONING;
+use crate::authorizations::applications::Application;
+use crate::authorizations::scope;
+use crate::bearer::Claims;
+use crate::crypto::hash;
+use crate::oauth::client;
+use crate::oauth::error::OAuthError;
+use crate::oauth::issue::{self, Granted};
+use crate::oauth::params::Params;
+use guildhall_store::Sql;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// How many seconds before its end a token is not given again.
+const FRESH: i64 = 15 * 60;
+/// How many tokens are kept to be given again.
+const MOST_KEPT: usize = 20_000;
+
+/// Tokens that were given, to be given again.
+#[derive(Default)]
+pub(crate) struct Given(RwLock<HashMap<Asker, Arc<Kept>>>);
+
+/// Who asks with or without a secret, for what.
+type Asker = (String, bool, String);
+
+struct Kept {
+    claims: Claims,
+    granted: Granted,
+    hash: String,
+}
+
+impl Given {
+    fn get(&self, asker: &Asker) -> Option<Arc<Kept>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(asker).cloned()
+    }
+
+    fn keep(&self, asker: Asker, kept: Kept) {
+        let mut given = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if given.len() >= MOST_KEPT {
+            given.clear();
+        }
+        given.insert(asker, Arc::new(kept));
+    }
+}
+
+pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OAuthError> {
+    let shows = params.get("client_secret").is_some() || params.get("client_assertion").is_some();
+    let asker = (
+        params.get("client_id").unwrap_or_default().to_owned(),
+        shows,
+        params.get("scope").unwrap_or_default().to_owned(),
+    );
+    let kept = app.given.get(&asker);
+    let kept_hash = kept.as_ref().map(|kept| kept.hash.clone());
+    let (application, revoked) = client::find_and(app, params, move |tx, _| {
+        let Some(hash) = kept_hash else { return Ok(false) };
+        let sql = "select 1 from revoked_tokens where token_hash = ?";
+        Ok(!tx.rows(&Sql::new(sql, [hash.into()]))?.is_empty())
+    })
+    .await?;
+    let scope = scope(&application, params.get("scope"))?;
+    let claims = issue::claims(app, &application, scope);
+    if let Some(kept) = kept.filter(|kept| !revoked && is_still_true(app, &application, kept, &claims)) {
+        return Ok(Granted { expires_in: kept.claims.exp - claims.iat, ..kept.granted.clone() });
+    }
+    let granted = issue::access(app, &claims)?;
+    let hash = hash(&granted.access_token);
+    if !asker.0.is_empty() {
+        app.given.keep(asker, Kept { claims, granted: granted.clone(), hash });
+    }
+    Ok(granted)
+}
+
+/// What it may be for.
+fn scope<'a>(application: &Application, asked: Option<&'a str>) -> Result<&'a str, OAuthError> {
+    match application.claim.kind.as_str() {
+        "user" if asked.is_none_or(|asked| asked == PROVISIONING) => Ok(PROVISIONING),
+        "user" => Err(OAuthError::invalid_scope()),
+        "sales_channel" | "integration" => match asked {
+            None => Ok(scope::EVERYTHING),
+            Some(asked) if scope::is_commerce(asked) => Ok(asked),
+            Some(_) => Err(OAuthError::invalid_scope()),
+        },
+        _ => Err(OAuthError::unauthorized_client()),
+    }
+}
+
+/// Whether a token that was given says what one given now would say, and for long enough.
+fn is_still_true(app: &App, application: &Application, kept: &Kept, now: &Claims) -> bool {
+    let of_now = Claims { exp: kept.claims.exp, iat: kept.claims.iat, rand: kept.claims.rand, ..now.clone() };
+    of_now == kept.claims
+        && kept.claims.iat >= application.valid_from
+        && kept.claims.exp - now.iat > FRESH
+        && kept.claims.exp - kept.claims.iat == now.exp - now.iat
+        && app.keys.accepts(&kept.granted.access_token, app.clock.now())
+}

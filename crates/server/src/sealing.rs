@@ -1,0 +1,98 @@
+//! Sealing everything anew with the first key of the vault, while servers go on serving.
+
+use crate::App;
+use anyhow::{Context, Result};
+use guildhall_jsonapi::Secrets as _;
+use guildhall_store::{Error, Sql};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Every column with sealed text, with the key of its table.
+pub const SEALED: [(&str, &str, &str); 7] = [
+    ("client_secrets", "id", "secret"),
+    ("identity_providers", "id", "client_secret"),
+    ("letters", "id", "sealed"),
+    ("otp_seeds", "user_id", "sealed"),
+    ("owed_codes", "visitor_hash", "sealed"),
+    ("refresh_tokens", "token_hash", "sealed"),
+    ("signing_keys", "kid", "sealed"),
+];
+/// How many rows are sealed anew in one transaction.
+const AT_ONCE: i64 = 500;
+/// How long every server takes at most to learn of a new key: they look once a second.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// Puts a new key into the file, seals everything with it and forgets the old one; answers how many rows that
+/// were. One that was broken off is gone on with. `tell` hears how far it is.
+pub async fn rotate(app: &Arc<App>, tell: impl Fn(&str, usize)) -> Result<usize> {
+    if app.vault.size() < 2 {
+        app.vault.add_key(&app.chance)?;
+    }
+    let mut total = 0;
+    loop {
+        let mut found = 0;
+        for (table, key, column) in SEALED {
+            let sealed = seal_anew(app, table, key, column).await?;
+            found += sealed;
+            if sealed > 0 {
+                tell(table, sealed);
+            }
+        }
+        total += found;
+        // A server that has not looked yet may still have used the old key.
+        tokio::time::sleep(SETTLE).await;
+        if found == 0 {
+            app.vault.drop_old_keys()?;
+            return Ok(total);
+        }
+    }
+}
+
+async fn seal_anew(
+    app: &Arc<App>,
+    table: &'static str,
+    key: &'static str,
+    column: &'static str,
+) -> Result<usize> {
+    let prefix = app.vault.seal_prefix();
+    let length = i64::try_from(prefix.len())?;
+    let (mut last, mut count) = (String::new(), 0);
+    loop {
+        let (after, prefix) = (last.clone(), prefix.clone());
+        let rows = app
+            .db
+            .read(move |tx| -> Result<_, Error> {
+                let sql = format!(
+                    "select {key}, {column} from {table} where {key} > ? and {column} is not null
+                     and substr({column}, 1, ?) <> ? order by {key} limit ?"
+                );
+                let rows =
+                    tx.rows(&Sql::new(&sql, [after.into(), length.into(), prefix.into(), AT_ONCE.into()]))?;
+                Ok(rows
+                    .iter()
+                    .map(|row| (row.text(0).to_owned(), row.text(1).to_owned()))
+                    .collect::<Vec<_>>())
+            })
+            .await?;
+        let Some((end, _)) = rows.last() else { return Ok(count) };
+        last.clone_from(end);
+        count += rows.len();
+        let mut changes = Vec::with_capacity(rows.len());
+        for (id, sealed) in rows {
+            let opened = app.vault.open(&sealed);
+            let text =
+                opened.with_context(|| format!("{table} {id} cannot be opened with any key of the file"))?;
+            changes.push((id, sealed, app.vault.seal(&text)?));
+        }
+        app.db
+            .write(move |tx| -> Result<(), Error> {
+                for (id, old, new) in &changes {
+                    // Unless somebody has changed it meanwhile.
+                    let sql = format!("update {table} set {column} = ? where {key} = ? and {column} = ?");
+                    tx.execute(&Sql::new(&sql, [new.into(), id.into(), old.into()]))?;
+                }
+                Ok(())
+            })
+            .await?;
+    }
+}
