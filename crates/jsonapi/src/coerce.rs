@@ -30,7 +30,9 @@ pub(crate) fn coerce(attribute: &Attribute, value: &Json) -> Result<Json, Proble
             _ => Err(Problem::inclusion(attribute.name, value.clone())),
         },
         Kind::Object => object(attribute.name, value),
-        Kind::Time => value.as_str().and_then(parse_timestamp).map(|millis| json!(millis)).ok_or_else(invalid),
+        Kind::Time => {
+            value.as_str().and_then(parse_timestamp).map(|millis| json!(millis)).ok_or_else(invalid)
+        }
         // Nobody can send these; a declaration that says otherwise gets a refusal instead of a guess.
         Kind::Number => Err(invalid()),
     }

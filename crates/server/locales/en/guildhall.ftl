@@ -400,11 +400,12 @@ letter-test = Test
 # An application asks to act for somebody
 
 consent = { $application } wants to act for you
-    .lead = { $application } belongs to { $organization }. If you agree, it may:
+    .lead = { $application } belongs to { $organization }.
+consent-rights = If you agree, it may:
 consent-test = It works with the test environment: nothing it does is for real.
 consent-live = It works with the live environment: what it does is for real.
 consent-own = A command line wants to act for you
-    .lead = A program on somebody’s computer asks to be let in as you. If you agree, it may:
+    .lead = A program on somebody’s computer asks to be let in as you.
 consent-where = You can take this back at any time, under Applications. You will go on to { $place }.
 consent-allow = Agree
 consent-deny = Do not agree

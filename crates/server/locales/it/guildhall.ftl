@@ -372,11 +372,12 @@ letter-test = Prova
 # Un’applicazione chiede di agire per qualcuno
 
 consent = { $application } vuole agire per te
-    .lead = { $application } appartiene a { $organization }. Se acconsenti, può:
+    .lead = { $application } appartiene a { $organization }.
+consent-rights = Se acconsenti, può:
 consent-test = Lavora con l’ambiente di test: nulla di ciò che fa è reale.
 consent-live = Lavora con l’ambiente live: ciò che fa è reale.
 consent-own = Una riga di comando vuole agire per te
-    .lead = Un programma sul computer di qualcuno chiede di entrare come te. Se acconsenti, può:
+    .lead = Un programma sul computer di qualcuno chiede di entrare come te.
 consent-where = Puoi revocarlo in qualsiasi momento, sotto Applicazioni. Proseguirai verso { $place }.
 consent-allow = Acconsento
 consent-deny = Non acconsento

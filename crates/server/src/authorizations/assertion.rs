@@ -3,6 +3,8 @@
 
 use super::hash_of;
 use crate::clock::{HOUR, MINUTE};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use guildhall_store::{Error, Result, Sql, Tx};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -91,6 +93,11 @@ pub fn check(
         return None;
     }
     let header = decode_header(assertion).ok()?;
+    // What an assertion calls critical is nothing that is understood here (RFC 7515, 4.1.11).
+    let raw = URL_SAFE_NO_PAD.decode(assertion.split('.').next()?).ok()?;
+    if serde_json::from_slice::<Json>(&raw).ok()?.get("crit").is_some() {
+        return None;
+    }
     let keys =
         jwks["keys"].as_array()?.iter().filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
     let named =

@@ -136,14 +136,13 @@ fn here(visit: &Visit<'_>, since: Option<i64>) -> String {
 fn ask(visit: &Visit<'_>, session: &Session, request: &Request, role: &str) -> Answer {
     let action = here(visit, visit.query("since").parse().ok());
     let origin = redirects::origin(&request.redirect_uri).unwrap_or_default();
-    let mut section = consent::section(visit, &request.application, &request.scope, role)
-        .text(visit.say.with("consent-where", &[("place", &origin)]));
+    let asked = consent::section(visit, &request.application, &request.scope, role);
+    let mut answers = Section::default().text(visit.say.with("consent-where", &[("place", &origin)]));
     for form in consent::forms(visit, &action, &[]) {
-        section = section.form(form);
+        answers = answers.form(form);
     }
-    section = consent::whoever(visit, session, section, &action);
-    let title = section.heading.clone();
-    let answer = Page::narrow(title, section).answer(visit);
+    answers = consent::whoever(visit, session, answers, &action);
+    let answer = Page::narrow(asked.heading.clone(), asked).and(answers).answer(visit);
     // Browsers hold where a form leads against this, and an answer to it leads back to the application.
     answer.header(
         CONTENT_SECURITY_POLICY,

@@ -19,7 +19,7 @@ pub(super) fn role_of(tx: &mut Tx<'_>, application: &Application, user: &str) ->
     Ok(rows.first().map(|row| row.text(0).to_owned()))
 }
 
-/// The question, up to the buttons.
+/// What is asked for.
 pub(super) fn section(visit: &Visit<'_>, application: &Application, asked: &str, role: &str) -> Section {
     let say = &visit.say;
     let (name, organization) = (application.name.as_str(), application.organization_name.as_str());
@@ -30,6 +30,7 @@ pub(super) fn section(visit: &Visit<'_>, application: &Application, asked: &str,
     } else {
         Section::new(say.of("consent-own")).text(say.of("consent-own.lead"))
     };
+    section = section.text(say.of("consent-rights"));
     section.mark = application.organization.as_ref().map(|_| mark(application));
     for right in rights(visit, asked, organization, role) {
         section = section.item(Item { title: right, ..Item::default() });

@@ -70,13 +70,13 @@ fn ask(
     code: &str,
 ) -> Answer {
     let shown = devices::shown(code);
-    let mut section = consent::section(visit, application, &device.scope, role)
-        .text(visit.say.with("device-sure", &[("code", &shown)]));
+    let asked = consent::section(visit, application, &device.scope, role);
+    let mut answers = Section::default().text(visit.say.with("device-sure", &[("code", &shown)]));
     for form in consent::forms(visit, "/device", &[("code", code)]) {
-        section = section.form(form);
+        answers = answers.form(form);
     }
-    let section = consent::whoever(visit, session, section, "/device");
-    Page::narrow(section.heading.clone(), section).answer(visit)
+    let answers = consent::whoever(visit, session, answers, "/device");
+    Page::narrow(asked.heading.clone(), asked).and(answers).answer(visit)
 }
 
 async fn decide(

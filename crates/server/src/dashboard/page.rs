@@ -139,6 +139,12 @@ impl Page {
         Self { title: title.into(), sections, status: 200, narrow: false, tab, notice: None }
     }
 
+    /// With another part below.
+    pub(super) fn and(mut self, section: Section) -> Self {
+        self.sections.push(section);
+        self
+    }
+
     /// With another status than 200.
     pub(super) fn status(self, status: u16) -> Self {
         Self { status, ..self }

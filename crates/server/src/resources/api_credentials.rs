@@ -7,6 +7,7 @@ use guildhall_jsonapi::spec::{
     Format, flag, integer, integer_between, many, object, one, secret, text, time, trigger,
 };
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec};
+use guildhall_store::Sql;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -218,6 +219,11 @@ fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result
 /// Ends every token a credential was given; answers the column by which those that are not stored end.
 fn end_tokens(work: &mut Work<'_, '_>, credential: &str) -> Result<Map<String, Json>> {
     chains::end_of_credential(work.tx, credential, work.now)?;
+    for table in ["authorization_codes", "device_codes", "pushed_requests"] {
+        let mut sql = Sql::text("delete from ");
+        sql.push(table).push(" where api_credential_id = ").bind(credential);
+        work.tx.execute(&sql)?;
+    }
     // Tokens carry whole seconds: see `users::rotate_secret`.
     Ok(Map::from_iter([("valid_from".to_owned(), json!(work.now / 1000 + 1))]))
 }

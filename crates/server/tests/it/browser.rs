@@ -118,6 +118,14 @@ fn plain(letter: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+impl<'g> Browser<'g> {
+    /// The same browser once more, with the cookies it has by now.
+    pub(crate) fn again(&self) -> Self {
+        let (cookies, csrf) = (self.cookies.clone(), self.csrf.clone());
+        Self { guild: self.guild, address: self.address, language: self.language, cookies, csrf }
+    }
+}
+
 impl Browser<'_> {
     /// Opens a page, and follows where it leads.
     pub(crate) async fn open(&self, path: &str) -> Page {
@@ -175,6 +183,10 @@ impl Browser<'_> {
                 break;
             }
             path = reply.header("location").to_owned();
+            // What is elsewhere is somebody else's.
+            if path.starts_with("http") && !path.starts_with(HOME) {
+                break;
+            }
             reply = self.ask("GET", &path, &[]).await;
         }
         let html = reply.text();

@@ -18,7 +18,12 @@ pub(crate) fn check(method: &str, path: &str, reply: &Reply) {
     }
     // The description has one spelling of each path.
     let path = path.replace("owenership", "ownership");
-    let Some(path) = path.strip_prefix("/api").filter(|path| !path.starts_with("/public/")) else { return };
+    // What an organization's own host answers is another API.
+    let is_described = |path: &&str| {
+        let own = ["/organization", "/application"].contains(&path.trim_end_matches('/'));
+        !own && !path.starts_with("/public/") && !path.starts_with("/2")
+    };
+    let Some(path) = path.strip_prefix("/api").filter(is_described) else { return };
     let status = reply.status.to_string();
     let documented =
         operation(&method.to_lowercase(), path).map(|operation| operation["responses"][&status].clone());

@@ -308,6 +308,11 @@ pub(crate) struct Person<'g> {
 }
 
 impl<'g> Person<'g> {
+    /// Where they are.
+    pub(crate) fn guild(&self) -> &'g Guild {
+        self.guild
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.ask(self.request("GET", path).body(Body::empty()).unwrap()).await
     }

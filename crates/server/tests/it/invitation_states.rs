@@ -193,6 +193,8 @@ async fn happen(
                     .await
                     .unwrap();
                 model.account = false;
+                // Whoever was asked is gone; the next one with the address signs up because of the invitation.
+                model.asked = false;
                 if model.place == Some(true) {
                     model.place = None;
                 }

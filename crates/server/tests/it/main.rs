@@ -17,4 +17,6 @@ mod locales;
 mod migrations;
 mod pages;
 mod prevented;
+mod revocation;
 mod routes;
+mod webapp;

@@ -2,6 +2,9 @@
 
 mod account;
 mod api_access;
+mod applications;
+mod authorize;
+mod device;
 mod frame;
 mod invitations;
 mod organizations;

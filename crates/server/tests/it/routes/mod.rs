@@ -2,14 +2,23 @@
 
 mod api_credentials;
 mod application_memberships;
+mod client_secrets;
+mod core;
 mod documents;
 mod health;
 mod identity_providers;
 mod jwks;
 mod membership_profiles;
 mod memberships;
+mod oauth_authorization_code;
+mod oauth_device_code;
+mod oauth_introspect;
+mod oauth_jwt_bearer;
+mod oauth_par;
+mod oauth_refresh_token;
 mod oauth_revoke;
 mod oauth_token;
+mod oauth_userinfo;
 mod organizations;
 mod permissions;
 mod queries;
@@ -17,3 +26,4 @@ mod rate_limits;
 mod roles;
 mod user;
 mod versions;
+mod well_known;

@@ -1,0 +1,261 @@
+//! `/api/client_secrets`.
+
+use crate::guild::{DAY, Guild, HOUR, NOON, SECOND, change, link};
+use crate::webapp::{Webapp, refusal};
+use guildhall::config::SecretReaders;
+use guildhall_jsonapi::timestamp;
+use serde_json::{Value as Json, json};
+
+async fn adds(shop: &Webapp<'_>, attributes: Json) -> crate::guild::Reply {
+    let document = json!({ "data": {
+        "type": "client_secrets", "attributes": attributes,
+        "relationships": { "api_credential": link("api_credentials", &shop.id) },
+    } });
+    shop.guild.with_new_token("ada@example.com").await.post("/api/client_secrets", document).await
+}
+
+async fn integration(guild: &Guild) -> Webapp<'_> {
+    let ada = guild.user("ada").await;
+    Webapp::of(ada.creates_organization("Blue").await, json!({ "kind": "integration" })).await
+}
+
+/// What comes of a request with a secret.
+async fn tries(shop: &Webapp<'_>, secret: &str) -> u16 {
+    shop.asks_for_token(json!({ "grant_type": "client_credentials", "client_secret": secret })).await.status
+}
+
+async fn list(shop: &Webapp<'_>) -> Vec<Json> {
+    let path = format!("/api/api_credentials/{}/client_secrets?sort=created_at", shop.id);
+    // However much time has passed, she has a token.
+    let ada = shop.guild.with_new_token("ada@example.com").await;
+    ada.get(&path).await.json()["data"].as_array().unwrap().clone()
+}
+
+async fn shown(shop: &Webapp<'_>) -> String {
+    let ada = shop.guild.with_new_token("ada@example.com").await;
+    let credential = ada.get(&format!("/api/api_credentials/{}", shop.id)).await;
+    credential.attribute("client_secret").as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_secret_is_replaced_without_a_pause() {
+    let guild = Guild::new().await;
+    let shop = integration(&guild).await;
+    guild.pass(SECOND);
+    let second = adds(&shop, json!({})).await;
+    assert_eq!(second.status, 201);
+    let new = second.attribute("secret").as_str().unwrap().to_owned();
+    // The first one is the one of the contract, until it is about to end.
+    assert_eq!(shown(&shop).await, shop.client_secret);
+    assert_eq!((tries(&shop, &shop.client_secret).await, tries(&shop, &new).await), (200, 200));
+    let first = list(&shop).await[0]["id"].as_str().unwrap().to_owned();
+    let end = change("client_secrets", &first, json!({ "expires_at": timestamp(NOON + DAY) }));
+    let ada = guild.with_new_token("ada@example.com").await;
+    assert_eq!(ada.patch(&format!("/api/client_secrets/{first}"), end).await.status, 200);
+    assert_eq!(shown(&shop).await, new);
+    assert_eq!(tries(&shop, &shop.client_secret).await, 200);
+    guild.pass(DAY);
+    assert_eq!((tries(&shop, &shop.client_secret).await, tries(&shop, &new).await), (401, 200));
+    guildhall::server::sweep(&guild.app).await.unwrap();
+    assert_eq!(list(&shop).await.len(), 1);
+    let counted = guild.number("select size from sizes where kind = 'client_secrets'").await;
+    assert_eq!(counted, guild.number("select count(*) from client_secrets").await);
+}
+
+#[tokio::test]
+async fn one_sees_when_it_was_used_and_that_it_can_go() {
+    let guild = Guild::new().await;
+    let shop = integration(&guild).await;
+    let new = adds(&shop, json!({})).await.attribute("secret").as_str().unwrap().to_owned();
+    let told = async || {
+        guildhall::server::note_uses(&guild.app).await;
+        let all = list(&shop).await;
+        let one = |secret: &Json| {
+            (secret["attributes"]["last_used_at"].clone(), secret["attributes"]["safe_to_remove"].clone())
+        };
+        let mut all: Vec<_> = all.iter().map(one).collect();
+        all.sort_by_key(|(used, _)| used.to_string());
+        all
+    };
+    assert_eq!(told().await, [(json!(null), json!(false)), (json!(null), json!(false))]);
+    guild.pass(90 * SECOND);
+    tries(&shop, &shop.client_secret).await;
+    // To the minute, and not more than once for it.
+    let minute = json!(timestamp(NOON + 60 * SECOND));
+    assert_eq!(told().await, [(minute.clone(), json!(false)), (json!(null), json!(false))]);
+    tries(&shop, &shop.client_secret).await;
+    assert_eq!(guild.app.uses.take(), []);
+    tries(&shop, &new).await;
+    assert_eq!(told().await, [(minute.clone(), json!(false)), (minute.clone(), json!(false))]);
+    // Whoever still used the old one would have come back by the end of a token.
+    guild.pass(2 * HOUR);
+    tries(&shop, &new).await;
+    assert!(told().await.iter().all(|(_, safe)| safe == &json!(false)));
+    guild.pass(60 * SECOND);
+    tries(&shop, &new).await;
+    assert_eq!(told().await[0], (minute, json!(true)));
+}
+
+#[tokio::test]
+async fn the_only_one_stays_and_there_are_five_at_most() {
+    let guild = Guild::new().await;
+    let shop = integration(&guild).await;
+    let first = list(&shop).await[0]["id"].as_str().unwrap().to_owned();
+    let owner = guild.with_new_token("ada@example.com").await;
+    let path = format!("/api/client_secrets/{first}");
+    assert_eq!(
+        owner.delete(&path).await.problems(),
+        ["423 LOCKED: The only secret of a credential cannot be removed: add another one first."]
+    );
+    for _ in 0..4 {
+        assert_eq!(adds(&shop, json!({})).await.status, 201);
+    }
+    let over = adds(&shop, json!({})).await;
+    assert_eq!(
+        over.problems(),
+        ["422 VALIDATION_ERROR /data/relationships/api_credential: api_credential - can be 5 at most"]
+    );
+    assert_eq!(owner.delete(&path).await.status, 204);
+    assert_eq!(tries(&shop, &shop.client_secret).await, 401);
+    assert_eq!(owner.get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn an_end_lies_ahead() {
+    let guild = Guild::new().await;
+    let shop = integration(&guild).await;
+    for (end, problem) in [
+        (
+            json!(timestamp(NOON)),
+            "422 VALIDATION_ERROR /data/attributes/expires_at: expires_at - must be in the future",
+        ),
+        (json!("tomorrow"), "422 VALIDATION_ERROR /data/attributes/expires_at: expires_at - is invalid"),
+        (json!(7), "422 VALIDATION_ERROR /data/attributes/expires_at: expires_at - is invalid"),
+    ] {
+        assert_eq!(adds(&shop, json!({ "expires_at": end })).await.problems(), [problem]);
+    }
+    let made = adds(&shop, json!({ "expires_at": "2026-01-02" })).await;
+    assert_eq!(made.attribute("expires_at"), json!("2026-01-02T00:00:00.000Z"));
+    let none = json!({ "data": { "type": "client_secrets", "attributes": {} } });
+    let ada = guild.with_new_token("ada@example.com").await;
+    let missing = ada.post("/api/client_secrets", none).await;
+    assert_eq!(
+        missing.problems(),
+        ["422 VALIDATION_ERROR /data/relationships/api_credential: api_credential - can't be blank"]
+    );
+}
+
+#[tokio::test]
+async fn an_installation_can_show_secrets_once() {
+    let guild = Guild::with(|config| config.show_secrets = SecretReaders::Once).await;
+    let ada = guild.user("ada").await;
+    let organization = ada.creates_organization("Blue").await;
+    let document = json!({ "data": {
+        "type": "api_credentials", "attributes": { "name": "X", "kind": "sales_channel" },
+        "relationships": { "organization": organization.link() },
+    } });
+    let made = ada.post("/api/api_credentials", document).await;
+    let secret = made.attribute("client_secret").as_str().unwrap().to_owned();
+    assert_eq!(secret.len(), 43);
+    let path = format!("/api/api_credentials/{}", made.id());
+    for path in [
+        path.clone(),
+        format!("{path}/client_secrets"),
+        "/api/client_secrets".to_owned(),
+        "/api/api_credentials".to_owned(),
+    ] {
+        assert!(!ada.get(&path).await.text().contains(&secret), "{path}");
+    }
+    let changed = ada.patch(&path, change("api_credentials", &made.id(), json!({ "name": "Y" }))).await;
+    assert_eq!(changed.status, 200);
+    let body = json!({ "grant_type": "client_credentials", "client_id": made.attribute("client_id"), "client_secret": secret });
+    assert_eq!(guild.nobody().post("/oauth/token", body).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_credential_signs_with_a_key_of_its_own() {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+    let guild = Guild::new().await;
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let point = pair.public_key().as_ref();
+    let key = json!({ "kty": "EC", "crv": "P-256", "kid": "one", "x": BASE64.encode(&point[1..33]), "y": BASE64.encode(&point[33..65]) });
+    let ada = guild.user("ada").await;
+    let attributes = json!({
+        "kind": "integration", "token_endpoint_auth_method": "private_key_jwt", "jwks": { "keys": [key] },
+    });
+    let shop = Webapp::of(ada.creates_organization("Blue").await, attributes).await;
+    let sign = |header: Json, claims: Json| {
+        let signed = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
+        let signature = pair.sign(&aws_lc_rs::rand::SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", BASE64.encode(signature.as_ref()))
+    };
+    let now = NOON / SECOND;
+    let good = json!({
+        "iss": shop.client_id, "sub": shop.client_id, "aud": "https://auth.example.test", "exp": now + 60, "jti": "1",
+    });
+    let header = json!({ "alg": "ES256", "kid": "one" });
+    let ask = async |assertion: &str| {
+        refusal(
+            &guild
+                .nobody()
+                .post(
+                    "/oauth/token",
+                    json!({
+                        "grant_type": "client_credentials", "client_assertion": assertion,
+                        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                    }),
+                )
+                .await,
+        )
+    };
+    let with = |name: &str, value: Json| {
+        let mut claims = good.clone();
+        claims["jti"] = json!(format!("{name} {value}"));
+        claims[name] = value;
+        claims
+    };
+    let refused = (401, "invalid_client".to_owned());
+    for claims in [
+        with("iss", json!("other")),
+        with("sub", json!("other")),
+        with("aud", json!("https://evil.example")),
+        with("aud", json!(["https://auth.example.test", "https://evil.example"])),
+        with("aud", json!([])),
+        with("exp", json!(now - 61)),
+        with("exp", json!(now + 3_700)),
+        with("exp", json!(i64::MAX)),
+        with("nbf", json!(now + 61)),
+        with("iat", json!(now + 61)),
+        with("jti", json!("")),
+        with("jti", json!(null)),
+    ] {
+        assert_eq!(ask(&sign(header.clone(), claims.clone())).await, refused, "{claims}");
+    }
+    for header in [
+        json!({ "alg": "none" }),
+        json!({ "alg": "HS256", "kid": "one" }),
+        json!({ "alg": "RS256", "kid": "one" }),
+        json!({ "alg": "ES256", "kid": "two" }),
+        json!({ "alg": "ES256", "kid": "one", "crit": ["x"], "x": 1 }),
+    ] {
+        assert_eq!(ask(&sign(header.clone(), with("jti", json!("h")))).await.0, 401, "{header}");
+    }
+    let assertion = sign(header.clone(), good.clone());
+    let mut forged = assertion.clone();
+    forged.replace_range(
+        assertion.len() - 4..assertion.len() - 3,
+        if &assertion[assertion.len() - 4..assertion.len() - 3] == "A" { "B" } else { "A" },
+    );
+    assert_eq!(ask(&forged).await, refused);
+    assert_eq!(ask(&assertion).await.0, 200);
+    assert_eq!(ask(&assertion).await, refused, "it came twice");
+    assert_eq!(
+        ask(&sign(header.clone(), with("aud", json!("https://auth.example.test/oauth/token")))).await.0,
+        200
+    );
+    // Its secret is of no use any more.
+    let secret = shop.asks_for_token(json!({ "grant_type": "client_credentials" })).await;
+    assert_eq!(refusal(&secret), refused);
+}
