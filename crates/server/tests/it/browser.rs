@@ -118,7 +118,7 @@ fn plain(letter: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-impl<'g> Browser<'g> {
+impl Browser<'_> {
     /// The same browser once more, with the cookies it has by now.
     pub(crate) fn again(&self) -> Self {
         let (cookies, csrf) = (self.cookies.clone(), self.csrf.clone());

@@ -81,6 +81,8 @@ async fn of_many_who_refresh_at_once_all_get_the_same() {
     assert_eq!(shop.refreshes(&tokens[0]).await.status, 200);
 }
 
+type Running<'a> = std::pin::Pin<Box<dyn Future<Output = Option<crate::guild::Reply>> + 'a>>;
+
 #[tokio::test]
 async fn a_refresh_races_a_revocation_and_never_outlives_it() {
     let guild = Guild::new().await;
@@ -94,7 +96,6 @@ async fn a_refresh_races_a_revocation_and_never_outlives_it() {
             assert_eq!(nobody.post("/oauth/revoke", body).await.status, 200);
             None
         }];
-        type Running<'a> = std::pin::Pin<Box<dyn Future<Output = Option<crate::guild::Reply>> + 'a>>;
         let all: Vec<Running<'_>> = refreshes
             .map(|one| Box::pin(one) as Running<'_>)
             .chain(revokes.into_iter().map(|one| Box::pin(one) as Running<'_>))
