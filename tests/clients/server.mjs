@@ -62,6 +62,10 @@ export const start = async (...flags) => {
     data,
     domain,
     plain: `http://127.0.0.1:${plain}`,
+    dashboard: `https://dashboard.${domain}`,
+    issuer: `https://auth.${domain}`,
+    authority: path.join(data, 'dev-ca.pem'),
+    secure,
     log: () => log,
     command: (...words) => JSON.parse(execFileSync(binary, ['--json', ...words], { env, encoding: 'utf8' })),
     user: function (name) {

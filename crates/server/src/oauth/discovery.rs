@@ -21,7 +21,7 @@ pub(super) fn document(config: &Config) -> Json {
     let at = |path: &str| format!("{issuer}{path}");
     json!({
         "issuer": issuer,
-        "authorization_endpoint": format!("{}/oauth/authorize", config.dashboard()),
+        "authorization_endpoint": format!("{}/oauth/authorize", config.url("dashboard")),
         "token_endpoint": at("/oauth/token"),
         "userinfo_endpoint": at("/oauth/userinfo"),
         "jwks_uri": at("/.well-known/jwks.json"),

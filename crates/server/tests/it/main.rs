@@ -15,6 +15,7 @@ mod invitation_states;
 mod letters;
 mod locales;
 mod migrations;
+mod openid_connect;
 mod pages;
 mod prevented;
 mod revocation;
