@@ -60,6 +60,11 @@ impl Db {
 }
 
 impl Db {
+    /// How many statements were run since it was opened.
+    pub fn statements(&self) -> u64 {
+        self.queues.statements()
+    }
+
     /// Looks through the whole database for damage; what it finds is the error.
     pub async fn check(&self) -> Result<()> {
         self.read(|tx| tx.engine.check()).await

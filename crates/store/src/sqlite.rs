@@ -41,16 +41,19 @@ impl Options {
         let mut writer = connect(&self.file, self.durable)?;
         migrate::apply(&mut writer, migrations)?;
         let (write, jobs) = unbounded();
-        spawn("writer", move || write_all(&writer, &jobs))?;
+        let statements = Arc::<AtomicU64>::default();
+        let count = statements.clone();
+        spawn("writer", move || write_all(&writer, &count, &jobs))?;
         let (read, jobs) = unbounded::<Job>();
         for _ in 0..self.readers.max(1) {
             let mut reader = connect(&self.file, self.durable)?;
             reader.pragma_update(None, "query_only", true).map_err(words)?;
             let jobs = jobs.clone();
             let patience = Patience::of(&mut reader)?;
-            spawn("reader", move || read_all(&reader, &patience, &jobs))?;
+            let count = statements.clone();
+            spawn("reader", move || read_all(&reader, &count, &patience, &jobs))?;
         }
-        Ok(Db::new(Queues { read, write }))
+        Ok(Db::new(Queues { read, write, statements }))
     }
 }
 
@@ -131,6 +134,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
 pub(crate) struct Queues {
     read: Sender<Job>,
     write: Sender<Job>,
+    statements: Arc<AtomicU64>,
 }
 
 impl Queues {
@@ -141,6 +145,10 @@ impl Queues {
 
     pub(crate) fn write(&self, job: Job) {
         drop(self.write.send(job));
+    }
+
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 }
 
@@ -166,24 +174,24 @@ impl Patience {
     }
 }
 
-fn read_all(connection: &Connection, patience: &Patience, jobs: &Receiver<Job>) {
+fn read_all(connection: &Connection, count: &AtomicU64, patience: &Patience, jobs: &Receiver<Job>) {
     for mut job in jobs {
         patience.begin();
         let begun = control(connection, "begin");
-        job.run(&mut Tx::new(Statements { connection }));
+        job.run(&mut Tx::new(Statements { connection, count }));
         let ended = begun.and_then(|()| control(connection, "rollback"));
         job.answer(ended);
     }
 }
 
 /// Runs the units that wait and commits them together; nobody is answered before the flush.
-fn write_all(connection: &Connection, jobs: &Receiver<Job>) {
+fn write_all(connection: &Connection, count: &AtomicU64, jobs: &Receiver<Job>) {
     for first in jobs {
         let mut units = vec![first];
         units.extend(jobs.try_iter().take(UNITS_A_COMMIT - 1));
-        let mut result = commit(connection, &mut units, Savepoints::None);
+        let mut result = commit(connection, count, &mut units, Savepoints::None);
         if result.as_ref().is_ok_and(|outcome| *outcome == Outcome::Spoiled) {
-            result = commit(connection, &mut units, Savepoints::Each);
+            result = commit(connection, count, &mut units, Savepoints::Each);
         }
         if !connection.is_autocommit() {
             drop(control(connection, "rollback"));
@@ -210,14 +218,19 @@ enum Outcome {
     Spoiled,
 }
 
-fn commit(connection: &Connection, units: &mut [Job], savepoints: Savepoints) -> Result<Outcome> {
+fn commit(
+    connection: &Connection,
+    count: &AtomicU64,
+    units: &mut [Job],
+    savepoints: Savepoints,
+) -> Result<Outcome> {
     control(connection, "begin immediate")?;
     for unit in units {
         if savepoints == Savepoints::Each {
             control(connection, "savepoint unit")?;
         }
         let before = connection.total_changes();
-        let keep = unit.run(&mut Tx::new(Statements { connection }));
+        let keep = unit.run(&mut Tx::new(Statements { connection, count }));
         // A full disk or a broken one makes SQLite roll back the whole transaction by itself.
         if connection.is_autocommit() {
             return Err(Error::Other("the database took the transaction back".to_owned()));
@@ -248,6 +261,8 @@ fn control(connection: &Connection, sql: &str) -> Result<()> {
 /// Statements of one transaction.
 pub(crate) struct Statements<'a> {
     connection: &'a Connection,
+    /// How many statements there were.
+    count: &'a AtomicU64,
 }
 
 impl Statements<'_> {
@@ -286,6 +301,7 @@ impl Statements<'_> {
     }
 
     fn prepare(&self, sql: &Sql) -> Result<CachedStatement<'_>> {
+        self.count.fetch_add(1, Ordering::Relaxed);
         let mut statement = self.connection.prepare_cached(sql.as_str()).map_err(words)?;
         for (index, value) in sql.args().iter().enumerate() {
             statement.raw_bind_parameter(index + 1, value).map_err(words)?;

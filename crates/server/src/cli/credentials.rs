@@ -3,7 +3,7 @@
 use super::{print, work};
 use crate::App;
 use crate::clock::HOUR;
-use crate::resources::{api_credentials, client_secrets};
+use crate::resources::{api_credentials, client_secrets, organizations};
 use crate::work::Work;
 use anyhow::Result;
 use clap::Subcommand;
@@ -101,6 +101,9 @@ fn told(json: bool, client_id: &str, name: &str, state: &str) -> Result<()> {
 
 async fn list(app: &Arc<App>, slug: String, json: bool) -> Result<()> {
     let all = work(app, move |work| {
+        if organizations::by_slug(work, &slug)?.is_none() {
+            return Err(detail(format!("there is no organization {slug}: see guildhall organizations list")));
+        }
         let rows = work.tx.rows(&Sql::new(
             "select c.client_id, c.kind, c.mode, c.name, c.disabled_at is null from api_credentials c
              join organizations o on o.id = c.organization_id where o.slug = ? order by c.created_at, c.id",

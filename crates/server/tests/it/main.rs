@@ -12,6 +12,7 @@ mod contract;
 mod filters;
 mod guild;
 mod invitation_states;
+mod keys;
 mod letters;
 mod locales;
 mod migrations;

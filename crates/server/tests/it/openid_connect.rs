@@ -6,8 +6,8 @@ use axum::body::Body;
 use openidconnect::core::{CoreClient, CoreProviderMetadata, CoreResponseType, CoreUserInfoClaims};
 use openidconnect::{
     AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse,
-    IntrospectionUrl, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, RedirectUrl, RevocationUrl,
-    Scope, TokenIntrospectionResponse as _, TokenResponse as _,
+    IntrospectionUrl, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, RedirectUrl,
+    RevocationUrl, Scope, TokenIntrospectionResponse as _, TokenResponse as _,
 };
 use std::convert::Infallible;
 
@@ -17,7 +17,8 @@ async fn send(guild: &Guild, request: HttpRequest) -> Result<HttpResponse, Infal
     let host = parts.uri.host().unwrap().to_owned();
     parts.headers.insert("host", host.parse().unwrap());
     parts.uri = parts.uri.path_and_query().unwrap().as_str().parse().unwrap();
-    let reply = guild.answer(http::Request::from_parts(parts, Body::from(body)), guild.nobody().address).await;
+    let reply =
+        guild.answer(http::Request::from_parts(parts, Body::from(body)), guild.nobody().address).await;
     let mut response = http::Response::new(reply.body);
     *response.status_mut() = reply.status.try_into().unwrap();
     *response.headers_mut() = reply.headers;

@@ -284,6 +284,11 @@ fn everything_has_help() {
         &["users", "rotate-secret", "--help"],
         &["organizations", "list", "--help"],
         &["organizations", "delete", "--help"],
+        &["organizations", "disable", "--help"],
+        &["credentials", "list", "--help"],
+        &["credentials", "rotate", "--help"],
+        &["keys", "list", "--help"],
+        &["keys", "rotate", "--help"],
         &["openapi", "--help"],
         &["doctor", "--help"],
     ] {

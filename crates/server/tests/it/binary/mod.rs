@@ -2,5 +2,6 @@
 
 mod commands;
 mod crash;
+mod keys;
 mod process;
 mod tls;
