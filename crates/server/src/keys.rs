@@ -112,6 +112,21 @@ impl Keyring {
         Ok(keyring)
     }
 
+    /// A keyring with a new key for access tokens that is nowhere else.
+    #[cfg(fuzzing)]
+    pub fn in_memory() -> Result<Self> {
+        let private =
+            RsaKeyPair::generate(KeySize::Rsa2048).ok().context("a signing key could not be made")?;
+        let pair = Arc::new(Pair::new(private, Use::Access)?);
+        Ok(Self {
+            keys: RwLock::new(Arc::new(vec![SigningKey { pair, signs_from: 0, retired_at: None }])),
+            random: SystemRandom::new(),
+            read_at: AtomicI64::new(0),
+            signed: AtomicU64::new(0),
+            verified: AtomicU64::new(0),
+        })
+    }
+
     fn keys(&self) -> Arc<Vec<SigningKey>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

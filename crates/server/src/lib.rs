@@ -18,6 +18,8 @@ pub mod config;
 pub mod core;
 pub mod crypto;
 pub mod dashboard;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod gate;
 pub mod hosts;
 pub mod http;

@@ -188,6 +188,11 @@ fn credential(rows: &Rows) -> Option<Application> {
     })
 }
 
+/// Looks for a personal application, only to have done so.
+pub fn look_for_personal(tx: &mut Tx<'_>, client_id: &str) -> guildhall_store::Result<()> {
+    personal(tx, client_id).map(drop)
+}
+
 fn personal(tx: &mut Tx<'_>, client_id: &str) -> guildhall_store::Result<Option<Application>> {
     let rows = tx.rows(&Sql::new(
         "select a.id, a.client_id, a.secret_hash, a.valid_from, u.id

@@ -65,6 +65,10 @@ fn by_secret(
         app.uses.note(secret, last_used_at, now);
     }
     application.claim.confidential = shown.is_some();
+    if !may && application.credential().is_some() {
+        // What was looked for in two places for an unknown one is looked for in both here.
+        applications::look_for_personal(tx, client_id)?;
+    }
     Ok(may.then_some(application))
 }
 

@@ -26,6 +26,18 @@ use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 
+/// For whom an assertion is and what it carries, as the fuzzer asks for it.
+#[cfg(fuzzing)]
+pub fn read_assertion(assertion: &str, now: i64) -> Option<(Option<String>, Option<String>)> {
+    grants::read_assertion(assertion, now).map(|read| (read.user, read.custom_claim))
+}
+
+/// Reads parameters, as the fuzzer asks for it.
+#[cfg(fuzzing)]
+pub fn read_parameters(asked: &Asked) {
+    drop(Params::read(asked));
+}
+
 /// The media type of its answers.
 const MEDIA_TYPE: &str = "application/json";
 

@@ -7,6 +7,8 @@ mod jwt_bearer;
 mod refresh_token;
 
 pub(crate) use client_credentials::Given;
+#[cfg(fuzzing)]
+pub(super) use jwt_bearer::read as read_assertion;
 
 use super::error::OAuthError;
 use super::issue::Granted;
