@@ -26,6 +26,31 @@ const letter = await place.mail.letter('grace@example.com')
 await grace.goto(link(letter))
 await grace.fills({ name: 'Grace Hopper' })
 await take(grace, 'invitation')
+// A webapp asks to act for the one who runs the organization.
+const { access_token: token } = await (async () => {
+  await ada.goto('/account/api')
+  await ada.press('Make a new secret')
+  await ada.press('Yes')
+  const [id, secret] = await ada.locator('.shown .code code').allInnerTexts()
+  const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: id, client_secret: secret })
+  return (await fetch(`${place.guildhall.plain}/oauth/token`, { method: 'POST', body })).json()
+})()
+const api = async (method, at, data) => (await fetch(`${place.guildhall.plain}/api/${at}`, {
+  method,
+  headers: { authorization: `Bearer ${token}`, 'content-type': 'application/vnd.api+json' },
+  ...(data && { body: JSON.stringify({ data }) })
+})).json()
+const organization = (await api('GET', 'organizations')).data[0].id
+const redirect_uri = 'https://shop.example.com/callback'
+const shop = await api('POST', 'api_credentials', {
+  type: 'api_credentials',
+  attributes: { name: 'Shop', kind: 'webapp', mode: 'live', redirect_uri },
+  relationships: { organization: { data: { type: 'organizations', id: organization } } }
+})
+const query = new URLSearchParams({ response_type: 'code', client_id: shop.data.attributes.client_id, redirect_uri, scope: 'openid email market:all' })
+const wide = await place.person({ viewport: { width: 760, height: 1040 }, storageState: await ada.context().storageState() })
+await wide.goto(`/oauth/authorize?${query}`)
+await take(wide, 'consent')
 // In a page of its own: those of the server allow no styles of others.
 const reader = await place.person({ viewport: { width: 760, height: 420 } })
 await reader.setContent(letter.html)

@@ -83,6 +83,17 @@ test('what the pages about accounts say to type, works', () => {
   assert.deepEqual(type(commands).trim().split('\n'), ['alan@example.com is disabled now', 'alan@example.com is enabled now'])
 })
 
+test('what the pages about applications say to type, works', () => {
+  const [device, credentials, keys] = blocks('sh', read('docs/applications.md'))
+  assert.match(JSON.parse(type(device)).user_code, /^[A-Z]{4}-[A-Z]{4}$/)
+  const listed = type(credentials).trim().split('\n')
+  assert.match(listed[0], /^[\w-]{43} {2}resources/)
+  assert.deepEqual(listed.slice(-2), ['my-first is disabled now', 'my-first is enabled now'])
+  const printed = type(keys)
+  assert.match(printed, /RS512 {2}signs$/m)
+  assert.match(printed, /RS512 {2}signs from /)
+})
+
 test('the pictures are there', () => {
   for (const [, picture] of read('README.md').matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)) assert.ok(fs.statSync(path.join(root, picture)).size > 0, picture)
 })

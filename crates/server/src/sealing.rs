@@ -63,7 +63,7 @@ async fn seal_anew(
             .db
             .read(move |tx| -> Result<_, Error> {
                 let sql = format!(
-                    "select {key}, {column} from {table} where {key} > ? and {column} is not null
+                    "select {key}, {column} from {table} where {key} > ? and {column} <> ''
                      and substr({column}, 1, ?) <> ? order by {key} limit ?"
                 );
                 let rows =
