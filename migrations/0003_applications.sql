@@ -86,7 +86,7 @@ create index chains_of_user on chains (user_id, api_credential_id);
 create index chains_end on chains (expires_at);
 
 create view live_chains as
-select c.id, c.api_credential_id, c.organization_id, c.user_id, c.scope, c.custom_claim, c.auth_time, c.nonce
+select c.id, c.began_by, c.api_credential_id, c.organization_id, c.user_id, c.scope, c.custom_claim, c.auth_time, c.nonce
 from chains c
 where
     c.ended_at is null
@@ -118,6 +118,8 @@ create table refresh_tokens (
 );
 create index refresh_tokens_of_chain on refresh_tokens (chain_id);
 create index refresh_tokens_end on refresh_tokens (expires_at);
+create index refresh_tokens_answer on refresh_tokens (replaced_at) where sealed is not null;
+create index refresh_tokens_successor on refresh_tokens (successor_hash) where successor_hash is not null;
 
 create table authorization_codes (
     code_hash text primary key,

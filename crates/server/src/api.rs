@@ -33,6 +33,7 @@ pub async fn answer(app: &Arc<App>, asked: &Asked, path: &str) -> Answer {
 
 /// What is answered to a request that failed.
 pub(crate) fn refusal(asked: &Asked, error: Error) -> Answer {
+    let is_about_token = matches!(&error, Error::Refused(problems) if problems.iter().any(|problem| problem.title == "Invalid token"));
     let answer = match error {
         Error::Refused(problems) => refuse(&problems),
         Error::Store(guildhall_store::Error::Unique { .. }) => refuse(&[Problem::not_unique()]),
@@ -51,7 +52,14 @@ pub(crate) fn refusal(asked: &Asked, error: Error) -> Answer {
             refuse(&[Problem::new(500, "INTERNAL_SERVER_ERROR", title, title)])
         }
     };
-    if answer.status == 401 { answer.header(WWW_AUTHENTICATE, "Bearer") } else { answer }
+    match answer.status {
+        // RFC 6750, 3: who has shown a token is told that it is the token.
+        401 if is_about_token && asked.authorization().is_some() => {
+            answer.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+        }
+        401 => answer.header(WWW_AUTHENTICATE, "Bearer"),
+        _ => answer,
+    }
 }
 
 /// The document that tells what was wrong.
@@ -247,7 +255,7 @@ fn change_one(
             let mut input = input.clone();
             input.references(work.tx, reader)?;
             let id = create(work, &mut input)?;
-            Ok(Answer::new(201, MEDIA_TYPE, read_back(work, who, resource.spec, &id, query)?))
+            Ok(Answer::new(201, MEDIA_TYPE, read_back(work, who, resource.spec, (&id, &id), query)?))
         }
         (Change::Update(input), Some(record)) => {
             let update = resource.update.ok_or_else(Problem::not_found)?;
@@ -255,7 +263,7 @@ fn change_one(
             let mut input = input.clone();
             input.references(work.tx, reader)?;
             update(work, &record, &mut input)?;
-            Ok(Answer::new(200, MEDIA_TYPE, read_back(work, who, resource.spec, &record.id, query)?))
+            Ok(Answer::new(200, MEDIA_TYPE, read_back(work, who, resource.spec, (&record.id, ""), query)?))
         }
         (Change::Delete, Some(record)) => {
             let delete = resource.delete.ok_or_else(Problem::not_found)?;
@@ -272,15 +280,15 @@ fn change_one(
 }
 
 /// The answer to a write, through the caller's own scope as it is afterwards: what they could not see, they
-/// cannot have made.
+/// cannot have made. `just_made` is the record whose secret they see although it is shown but once.
 fn read_back(
     work: &mut Work<'_, '_>,
     who: &Who,
     spec: &'static Spec,
-    id: &str,
+    (id, just_made): (&str, &str),
     query: &Query,
 ) -> Result<Vec<u8>> {
-    let caller = Caller { just_made: id.to_owned(), ..load(work.app, work.tx, who)? };
+    let caller = Caller { just_made: just_made.to_owned(), ..load(work.app, work.tx, who)? };
     with_reader(work.app, &caller, |reader| reader.show(work.tx, spec, id, query))
 }
 

@@ -75,17 +75,18 @@ impl Vault {
         self.keys().all.len()
     }
 
-    /// Puts a new key before the others.
+    /// Puts a new key before the first one, which stays to open; older ones are forgotten.
     pub fn add_key(&self, chance: &Chance) -> Result<()> {
-        let keys = self.keys();
-        let all = [new_key(chance)].into_iter().chain(keys.text.lines().map(str::to_owned));
-        self.write(all.filter(|line| !line.starts_with(MAC)).collect())
+        self.write([new_key(chance)].into_iter().chain(self.first_line()).collect())
     }
 
     /// Forgets all keys but the first one.
     pub fn drop_old_keys(&self) -> Result<()> {
-        let first = self.keys().text.lines().find(|line| !line.starts_with(MAC)).map(str::to_owned);
-        self.write(first.into_iter().collect())
+        self.write(self.first_line().into_iter().collect())
+    }
+
+    fn first_line(&self) -> Option<String> {
+        self.keys().text.lines().find(|line| !line.starts_with(MAC)).map(str::to_owned)
     }
 
     fn write(&self, mut lines: Vec<String>) -> Result<()> {
@@ -240,7 +241,9 @@ pub fn write_private(file: &Path, content: &[u8]) -> Result<()> {
         let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
         out.write_all(content)?;
         out.sync_all()?;
-        fs::rename(temporary, file)
+        fs::rename(temporary, file)?;
+        // The name is durable once its folder is.
+        fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
     };
     result().with_context(|| format!("{} cannot be written", file.display()))
 }

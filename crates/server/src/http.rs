@@ -16,8 +16,9 @@ use bytes::Bytes;
 use guildhall_jsonapi::Problem;
 use guildhall_store::Sql;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL,
-    CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, LOCATION,
+    RETRY_AFTER, SET_COOKIE, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
@@ -201,7 +202,7 @@ async fn arrive(body: Body) -> Result<Bytes, Problem> {
 
 /// Counts the request and, unless there were too many, lets its body arrive and answers it.
 async fn limited(app: &Arc<App>, origin: &Origin, mut asked: Asked, body: Body) -> Answer {
-    let verdict = count(app, origin, &asked).await;
+    let verdict = count(app, origin, &asked);
     let at_dashboard = origin.host == Host::Dashboard;
     let at_auth = asked.uri.path().starts_with("/oauth/") && !is_core(origin, &asked);
     let answer = if let Some(seconds) = verdict.and_then(|verdict| verdict.retry_after) {
@@ -234,7 +235,7 @@ async fn limited(app: &Arc<App>, origin: &Origin, mut asked: Asked, body: Body) 
 }
 
 /// Counts a request of a limited kind. A browser's question whether it may ask is none.
-async fn count(app: &App, origin: &Origin, asked: &Asked) -> Option<Verdict> {
+fn count(app: &App, origin: &Origin, asked: &Asked) -> Option<Verdict> {
     let limiter = app.limiter.as_ref().filter(|_| asked.method != Method::OPTIONS)?;
     let path = asked.uri.path();
     if origin.host == Host::Dashboard {
@@ -242,7 +243,7 @@ async fn count(app: &App, origin: &Origin, asked: &Asked) -> Option<Verdict> {
     }
     let reads = matches!(asked.method, Method::GET | Method::HEAD);
     if is_core(origin, asked) {
-        let (class, endpoint) = core::class(app, asked).await;
+        let (class, endpoint) = core::class(app, asked);
         return Some(limiter.ask(origin.address, class, endpoint, app.clock.now()));
     }
     let (class, endpoint) = match path.strip_prefix("/api/") {
@@ -251,7 +252,9 @@ async fn count(app: &App, origin: &Origin, asked: &Asked) -> Option<Verdict> {
             (if reads { Class::Read } else { Class::Write }, resource.map(|resource| resource.spec.kind))
         }
         None => match path.strip_suffix('/').unwrap_or(path) {
-            "/oauth/token" | "/oauth/par" | "/oauth/device_authorization" => (Class::Token, None),
+            "/oauth/token" => (Class::Token, None),
+            "/oauth/par" => (Class::Write, Some("par")),
+            "/oauth/device_authorization" => (Class::Write, Some("device_authorization")),
             "/oauth/revoke" => (Class::Write, Some("revoke")),
             "/oauth/introspect" => (Class::Read, Some("introspect")),
             "/oauth/userinfo" => (Class::Read, Some("userinfo")),
@@ -304,7 +307,10 @@ async fn answer(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
             Host::Organization(slug) => Some(slug.as_str()),
             _ => None,
         };
-        return cors(app, asked, core::answer(app, slug, asked).await);
+        // Sales channels live in browsers: unless the operator names origins, anybody's page may ask.
+        let any = ["*".to_owned()];
+        let origins = if app.config.cors_origins.is_empty() { &any[..] } else { &app.config.cors_origins };
+        return cors(origins, "GET", asked, core::answer(app, slug, asked).await);
     }
     if everywhere || at(&Host::Provisioning) {
         if let Some(answer) = page(app, path).await {
@@ -312,7 +318,7 @@ async fn answer(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
             return if reads { answer } else { api::method_not_allowed(asked.method.as_str(), &["GET"]) };
         }
         if let Some(path) = path.strip_prefix("/api/") {
-            return cors(app, asked, api::answer(app, asked, path).await);
+            return cors(&app.config.cors_origins, METHODS, asked, api::answer(app, asked, path).await);
         }
     }
     if origin.host == Host::Dashboard {
@@ -327,19 +333,24 @@ async fn answer(app: &Arc<App>, origin: &Origin, asked: &Asked) -> Answer {
     api::refuse(&[Problem::not_found()])
 }
 
-/// Lets pages of the configured origins read the answer; a page's question beforehand gets its own.
-fn cors(app: &App, asked: &Asked, answer: Answer) -> Answer {
-    let origins = &app.config.cors_origins;
+/// What pages of other origins may use at the Provisioning API.
+const METHODS: &str = "GET, POST, PATCH, DELETE";
+/// The headers of an answer that a page of another origin may read.
+pub const EXPOSED: &str = "retry-after, www-authenticate, x-ratelimit-limit, x-ratelimit-interval, x-ratelimit-remaining, x-request-id";
+
+/// Lets pages of these origins read the answer; a page's question beforehand gets its own.
+fn cors(origins: &[String], methods: &str, asked: &Asked, answer: Answer) -> Answer {
     let Some(origin) = asked.header("origin").filter(|_| !origins.is_empty()) else { return answer };
     if !origins.iter().any(|allowed| allowed == "*" || allowed == origin) {
         return answer;
     }
     let answer = if asked.method == Method::OPTIONS {
         Answer::empty(204)
-            .header(ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE")
+            .header(ACCESS_CONTROL_ALLOW_METHODS, methods)
             .header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept")
+            .header(ACCESS_CONTROL_MAX_AGE, "600")
     } else {
-        answer
+        answer.header(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED)
     };
     answer.header(ACCESS_CONTROL_ALLOW_ORIGIN, origin).header(VARY, "origin")
 }

@@ -146,14 +146,25 @@ impl Keyring {
             })
             .await?;
         let known = self.keys();
-        let mut keys = Vec::with_capacity(rows.len());
+        let (mut keys, mut broken) = (Vec::with_capacity(rows.len()), None);
         for ([kid, sealed, algorithm], signs_from, retired_at) in rows {
             let Some(of) = Use::ALL.into_iter().find(|of| of.algorithm() == algorithm) else { continue };
             let pair = match known.iter().find(|key| key.pair.kid == kid) {
                 Some(key) => key.pair.clone(),
-                None => Arc::new(Pair::open(vault, &sealed, of)?),
+                None => match Pair::open(vault, &sealed, of) {
+                    Ok(pair) => Arc::new(pair),
+                    // What is known of the others counts all the same.
+                    Err(error) => {
+                        tracing::error!(kid, "a signing key is left out: {error:#}");
+                        broken = Some(error);
+                        continue;
+                    }
+                },
             };
             keys.push(SigningKey { pair, signs_from, retired_at });
+        }
+        if let Some(error) = broken.filter(|_| keys.is_empty()) {
+            return Err(error);
         }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
@@ -263,15 +274,25 @@ pub async fn tend(db: &Db, vault: &Vault, bits: u32, life: i64, now: i64) -> Res
 }
 
 /// Makes new keys although none is due. Without `notice` they sign at once and the old ones are refused: for
-/// keys that somebody else has got hold of.
+/// keys that somebody else has got hold of. Both at once, or neither.
 pub async fn replace(db: &Db, vault: &Vault, bits: u32, notice: Option<i64>, now: i64) -> Result<()> {
+    let mut made = Vec::new();
     for of in Use::ALL {
-        add(db, vault, bits, of, Expected::Any, now + notice.unwrap_or(0), now).await?;
+        let (kid, sealed) = make(vault, bits, of).await?;
+        made.push((of, kid, sealed));
     }
-    if notice.is_none() {
-        let sql = "update signing_keys set retired_at = ? where created_at < ? or signs_from < ?";
-        db.write(move |tx| tx.execute(&Sql::new(sql, [now.into(), now.into(), now.into()]))).await?;
-    }
+    let signs_from = now + notice.unwrap_or(0);
+    db.write(move |tx| {
+        if notice.is_none() {
+            let sql = "update signing_keys set retired_at = ?";
+            tx.execute(&Sql::new(sql, [now.into()]))?;
+        }
+        for (of, kid, sealed) in &made {
+            insert(tx, kid, sealed, *of, &Expected::Any, signs_from, now)?;
+        }
+        Ok::<_, Error>(())
+    })
+    .await?;
     Ok(())
 }
 
@@ -290,6 +311,13 @@ async fn add(
     signs_from: i64,
     now: i64,
 ) -> Result<()> {
+    let (kid, sealed) = make(vault, bits, of).await?;
+    db.write(move |tx| insert(tx, &kid, &sealed, of, &expected, signs_from, now)).await?;
+    Ok(())
+}
+
+/// A new key: its id, and the key itself, sealed.
+async fn make(vault: &Vault, bits: u32, of: Use) -> Result<(String, String)> {
     let size = match bits {
         4096 => KeySize::Rsa4096,
         3072 => KeySize::Rsa3072,
@@ -299,10 +327,10 @@ async fn add(
     let pair = tokio::task::spawn_blocking(move || RsaKeyPair::generate(size)).await?;
     let pair = pair.ok().context("a signing key could not be made")?;
     let der: Pkcs8V1Der<'_> = pair.as_der().ok().context("a signing key could not be written")?;
+    // Meanwhile there may be a new key to seal with.
+    vault.refresh()?;
     let sealed = vault.seal(&URL_SAFE_NO_PAD.encode(der.as_ref()))?;
-    let kid = Pair::new(pair, of)?.kid;
-    db.write(move |tx| insert(tx, &kid, &sealed, of, &expected, signs_from, now)).await?;
-    Ok(())
+    Ok((Pair::new(pair, of)?.kid, sealed))
 }
 
 fn insert(
@@ -322,9 +350,9 @@ fn insert(
     {
         return Ok(());
     }
-    // One that was to follow later and never signed is not needed any more.
+    // One that was to follow and has never signed is not needed any more.
     let sql = "delete from signing_keys where algorithm = ? and signs_from > ?";
-    tx.execute(&Sql::new(sql, [algorithm.into(), signs_from.into()]))?;
+    tx.execute(&Sql::new(sql, [algorithm.into(), now.into()]))?;
     let sql = "update signing_keys set retired_at = ? where algorithm = ? and retired_at is null";
     tx.execute(&Sql::new(sql, [(signs_from + OVERLAP).into(), algorithm.into()]))?;
     tx.execute(&Sql::new(

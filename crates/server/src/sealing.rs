@@ -1,9 +1,10 @@
 //! Sealing everything anew with the first key of the vault, while servers go on serving.
 
 use crate::App;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use guildhall_jsonapi::Secrets as _;
 use guildhall_store::{Error, Sql};
+use std::fs::{File, TryLockError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,30 +23,64 @@ const AT_ONCE: i64 = 500;
 /// How long every server takes at most to learn of a new key: they look once a second.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// Puts a new key into the file, seals everything with it and forgets the old one; answers how many rows that
-/// were. One that was broken off is gone on with. `tell` hears how far it is.
+/// Puts a new key into the file and seals everything with it; answers how many rows that were. One that was
+/// broken off is gone on with. `tell` hears how far it is.
+///
+/// The key of before stays in the file, only to open: what a server that was slow to look has sealed with it is not
+/// lost, and backups of before open as well. The next rotation forgets it, and so does `forget`.
 pub async fn rotate(app: &Arc<App>, tell: impl Fn(&str, usize)) -> Result<usize> {
-    if app.vault.size() < 2 {
+    let _alone = alone(app)?;
+    let mut total = if app.vault.size() == 1 { 0 } else { seal_all(app, &tell).await? };
+    if total == 0 {
         app.vault.add_key(&app.chance)?;
     }
-    let mut total = 0;
     loop {
-        let mut found = 0;
-        for (table, key, column) in SEALED {
-            let sealed = seal_anew(app, table, key, column).await?;
-            found += sealed;
-            if sealed > 0 {
-                tell(table, sealed);
-            }
-        }
+        let found = seal_all(app, &tell).await?;
         total += found;
-        // A server that has not looked yet may still have used the old key.
-        tokio::time::sleep(SETTLE).await;
         if found == 0 {
-            app.vault.drop_old_keys()?;
             return Ok(total);
         }
+        // A server that has not looked yet may still use the key of before.
+        tokio::time::sleep(SETTLE).await;
     }
+}
+
+/// Forgets every key but the one that seals; seals anew what needs another one.
+pub async fn forget(app: &Arc<App>) -> Result<()> {
+    let _alone = alone(app)?;
+    while seal_all(app, &|_, _| {}).await? > 0 {
+        tokio::time::sleep(SETTLE).await;
+    }
+    app.vault.drop_old_keys()
+}
+
+/// Lets one command at a time change the keys, and begin with what is in the file now. The lock ends with the file.
+fn alone(app: &App) -> Result<File> {
+    let file = app.config.data.join("keys.lock");
+    let lock = File::create(&file).with_context(|| format!("{} cannot be written", file.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            bail!("another command is replacing the keys: wait until it is done")
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("{} cannot be locked", file.display()));
+        }
+    }
+    app.vault.refresh()?;
+    Ok(lock)
+}
+
+async fn seal_all(app: &Arc<App>, tell: &impl Fn(&str, usize)) -> Result<usize> {
+    let mut total = 0;
+    for (table, key, column) in SEALED {
+        let sealed = seal_anew(app, table, key, column).await?;
+        total += sealed;
+        if sealed > 0 {
+            tell(table, sealed);
+        }
+    }
+    Ok(total)
 }
 
 async fn seal_anew(
@@ -55,7 +90,6 @@ async fn seal_anew(
     column: &'static str,
 ) -> Result<usize> {
     let prefix = app.vault.seal_prefix();
-    let length = i64::try_from(prefix.len())?;
     let (mut last, mut count) = (String::new(), 0);
     loop {
         let (after, prefix) = (last.clone(), prefix.clone());
@@ -64,10 +98,9 @@ async fn seal_anew(
             .read(move |tx| -> Result<_, Error> {
                 let sql = format!(
                     "select {key}, {column} from {table} where {key} > ? and {column} <> ''
-                     and substr({column}, 1, ?) <> ? order by {key} limit ?"
+                     and {column} not like ? || '%' order by {key} limit ?"
                 );
-                let rows =
-                    tx.rows(&Sql::new(&sql, [after.into(), length.into(), prefix.into(), AT_ONCE.into()]))?;
+                let rows = tx.rows(&Sql::new(&sql, [after.into(), prefix.into(), AT_ONCE.into()]))?;
                 Ok(rows
                     .iter()
                     .map(|row| (row.text(0).to_owned(), row.text(1).to_owned()))

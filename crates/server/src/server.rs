@@ -1,5 +1,6 @@
 //! Serving: the listeners, the letters, the housekeeping, and a quiet end.
 
+use crate::authorizations::chains;
 use crate::clock::DAY;
 use crate::config::{Config, Switch};
 use crate::mail::worker;
@@ -96,6 +97,7 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     }
     listening();
     let keys = tokio::spawn(keep_keys(app.clone()));
+    let vault = tokio::spawn(keep_vault(app.clone()));
     let chores = (app.config.worker == Switch::On).then(|| Chores::begin(app.clone()));
     tracing::info!(listen = %app.config.listen, tls_listen = ?app.config.tls_listen, domain = app.config.domain, "serving");
     tokio::select! {
@@ -108,6 +110,7 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
         ended??;
     }
     keys.abort();
+    vault.abort();
     note_uses(&app).await;
     if let Some(chores) = chores {
         chores.end().await;
@@ -115,13 +118,22 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     Ok(())
 }
 
-/// Follows the keys that other processes make, makes those that are due, and writes down which secrets were used.
+/// Follows the key that secrets are sealed with, whatever else takes long: see `sealing`.
+async fn keep_vault(app: Arc<App>) {
+    loop {
+        if let Err(error) = app.vault.refresh() {
+            tracing::warn!("the keys of secrets could not be read again: {error:#}");
+        }
+        tokio::time::sleep(KEYS_LOOK).await;
+    }
+}
+
+/// Follows the signing keys that other processes make, makes those that are due, and writes down which secrets were used.
 async fn keep_keys(app: Arc<App>) {
     let mut look: u32 = 0;
     loop {
         look = look.wrapping_add(1);
         let kept = async {
-            app.vault.refresh()?;
             if look.is_multiple_of(KEYS_TEND) {
                 let config = &app.config;
                 let (bits, life) = (config.signing_key_bits, config.signing_key_life());
@@ -143,7 +155,9 @@ pub async fn note_uses(app: &App) {
     if uses.is_empty() {
         return;
     }
+    let again = uses.clone();
     if let Err(error) = app.db.write(move |tx| client_secrets::note_uses(tx, &uses)).await {
+        app.uses.put_back(again);
         tracing::warn!("it could not be written down which secrets were used: {error}");
     }
 }
@@ -225,6 +239,7 @@ pub async fn sweep(app: &App) -> Result<(), guildhall_store::Error> {
     app.db
         .write(move |tx| {
             client_secrets::sweep(tx, now)?;
+            chains::forget_answers(tx, now)?;
             for table in ENDING {
                 let mut sql = Sql::text("delete from ");
                 sql.push(table).push(" where expires_at < ").bind(now);

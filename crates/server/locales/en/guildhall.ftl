@@ -402,6 +402,7 @@ letter-test = Test
 consent = { $application } wants to act for you
     .lead = { $application } belongs to { $organization }.
 consent-rights = If you agree, it may:
+consent-know = { $application } wants to know who you are
 consent-test = It works with the test environment: nothing it does is for real.
 consent-live = It works with the live environment: what it does is for real.
 consent-own = A command line wants to act for you
@@ -425,6 +426,9 @@ right-everything = do everything in { $organization } that you may do there
 right-everything-as = do everything in { $organization } that you may do there as { $role }
 right-some = do in { $organization } what you may do there, as far as it is about { $scopes }
 right-some-as = do in { $organization } what you may do there as { $role }, as far as it is about { $scopes }
+right-market = the market { $name }
+right-store = the store { $name }
+right-stock-location = the stock location { $name }
 
 # Another device
 
@@ -442,9 +446,11 @@ dead-device-denied = Your device was not let in
 dead-request-twice = The application asked in a strange way
     .lead = Something in its request is there twice. Please tell whoever makes the application.
 dead-request-client = We do not know this application
-    .lead = It may have been removed or taken out of use. Please tell whoever makes the application.
+    .lead = It may have been removed or taken out of use, or it is not one that acts for people. Please tell whoever makes the application.
 dead-request-redirect = The application wants you sent to an unknown place
     .lead = The place is not the one that was registered for it, so it may be somebody else’s. Please tell whoever makes the application.
+dead-request-unsafe = The application’s place is not safe
+    .lead = What you agree to would travel there without protection. Please tell whoever makes the application that it has to use https.
 dead-request-over = That took too long
     .lead = The application’s request is not valid any more. Go back to the application and begin anew.
 
@@ -456,10 +462,13 @@ applications-none = There are none.
 applications-test = Test
 applications-since = Since
 applications-used = Last agreed to
+applications-last = Last used
 applications-withdraw = Take back
 command-lines = Command lines
     .lead = Programs that are let in as you, on whichever computer.
     .none = There are none.
+command-line-code = Let in by a code
+command-line-browser = Let in by a browser on its own machine
 command-line = Command line
     .end = Sign out
 said-withdrawn = It can do nothing for you any more.

@@ -374,6 +374,7 @@ letter-test = Prova
 consent = { $application } vuole agire per te
     .lead = { $application } appartiene a { $organization }.
 consent-rights = Se acconsenti, può:
+consent-know = { $application } vuole sapere chi sei
 consent-test = Lavora con l’ambiente di test: nulla di ciò che fa è reale.
 consent-live = Lavora con l’ambiente live: ciò che fa è reale.
 consent-own = Una riga di comando vuole agire per te
@@ -397,6 +398,9 @@ right-everything = fare in { $organization } tutto ciò che puoi fare tu
 right-everything-as = fare in { $organization } tutto ciò che puoi fare tu come { $role }
 right-some = fare in { $organization } ciò che puoi fare tu, per quanto riguarda { $scopes }
 right-some-as = fare in { $organization } ciò che puoi fare tu come { $role }, per quanto riguarda { $scopes }
+right-market = il mercato { $name }
+right-store = il negozio { $name }
+right-stock-location = il magazzino { $name }
 
 # Un altro dispositivo
 
@@ -414,9 +418,11 @@ dead-device-denied = Il tuo dispositivo non è entrato
 dead-request-twice = L’applicazione ha chiesto in modo strano
     .lead = Qualcosa nella sua richiesta c’è due volte. Avvisa chi realizza l’applicazione.
 dead-request-client = Non conosciamo questa applicazione
-    .lead = Forse è stata rimossa o messa fuori uso. Avvisa chi realizza l’applicazione.
+    .lead = Forse è stata rimossa o messa fuori uso, o non è una che agisce per le persone. Avvisa chi realizza l’applicazione.
 dead-request-redirect = L’applicazione vuole mandarti in un luogo sconosciuto
     .lead = Non è il luogo registrato per lei, quindi potrebbe essere di qualcun altro. Avvisa chi realizza l’applicazione.
+dead-request-unsafe = Il luogo dell’applicazione non è sicuro
+    .lead = Ciò che accetti vi arriverebbe senza protezione. Avvisa chi realizza l’applicazione che deve usare https.
 dead-request-over = Ci è voluto troppo tempo
     .lead = La richiesta dell’applicazione non è più valida. Torna all’applicazione e ricomincia.
 
@@ -428,10 +434,13 @@ applications-none = Non ce ne sono.
 applications-test = Test
 applications-since = Dal
 applications-used = Ultimo consenso
+applications-last = Ultimo uso
 applications-withdraw = Revoca
 command-lines = Righe di comando
     .lead = Programmi entrati come te, su qualsiasi computer.
     .none = Non ce ne sono.
+command-line-code = Entrata con un codice
+command-line-browser = Entrata con un browser sul suo computer
 command-line = Riga di comando
     .end = Disconnetti
 said-withdrawn = Non può più fare nulla per te.

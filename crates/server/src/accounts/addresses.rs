@@ -100,6 +100,7 @@ pub fn take_back(work: &mut Work<'_, '_>, token: &str) -> Result<Outcome> {
     // The new secret is nobody's: its owner makes one when they are in again.
     let moved = users::by_id(work, &user.id)?.unwrap_or(user);
     users::rotate_secret(work, &moved)?;
+    users::end_tokens(work, &moved.id)?;
     work.record_deed(&moved, "take_back_address")?;
     Ok(Outcome::Proved)
 }

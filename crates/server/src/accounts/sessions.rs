@@ -1,5 +1,6 @@
 //! Sessions: a browser in which somebody is signed in. They are rows, so that they can be listed and ended.
 
+use crate::authorizations::consents;
 use crate::clock::{DAY, MINUTE};
 use crate::crypto::hash;
 use crate::work::Work;
@@ -211,10 +212,11 @@ pub fn end(work: &mut Work<'_, '_>, user: &str, session: &str) -> Result<bool> {
     Ok(work.tx.execute(&Sql::new(sql, [session.into(), user.into()]))? > 0)
 }
 
-/// Ends all sessions of a user but this one.
+/// Ends all sessions of a user but this one, and signs every command line out.
 pub fn end_others(work: &mut Work<'_, '_>, user: &str, but: Option<&str>) -> Result<()> {
     let sql = "delete from sessions where user_id = ? and id <> ?";
     work.tx.execute(&Sql::new(sql, [user.into(), but.unwrap_or_default().into()]))?;
+    consents::end_command_lines(work.tx, user, work.now)?;
     // Whoever was in may have seen a seed that waits.
     let sql = "delete from otp_seeds where user_id = ? and confirmed_at is null";
     work.tx.execute(&Sql::new(sql, [user.into()]))?;

@@ -6,7 +6,7 @@ use crate::clock::{HOUR, MINUTE};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use guildhall_store::{Error, Result, Sql, Tx};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -49,6 +49,11 @@ pub fn is_usable(key: &Json) -> bool {
 
 /// The algorithms of a key: never what an assertion says it is.
 fn algorithms(key: &Jwk) -> Vec<Algorithm> {
+    let is_for_signing = key.common.public_key_use.as_ref().is_none_or(|one| *one == PublicKeyUse::Signature)
+        && key.common.key_operations.as_ref().is_none_or(|all| all.contains(&KeyOperations::Verify));
+    if !is_for_signing {
+        return Vec::new();
+    }
     let fitting = match &key.algorithm {
         AlgorithmParameters::RSA(_) => vec![
             Algorithm::RS256,

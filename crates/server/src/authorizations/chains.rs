@@ -25,10 +25,38 @@ pub struct Chain {
     pub scope: String,
     /// What the assertion said, as JSON.
     pub custom_claim: Option<String>,
+    /// What it began with.
+    pub began_by: Began,
     /// When the person last showed who they are, in seconds.
     pub auth_time: Option<i64>,
     /// What the application wants to see again in ID tokens.
     pub nonce: Option<String>,
+}
+
+/// What a chain began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Began {
+    /// A code that a browser carried.
+    Code,
+    /// A code that somebody typed in.
+    Device,
+    /// An assertion.
+    Assertion,
+}
+
+impl Began {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Device => "device",
+            Self::Assertion => "assertion",
+        }
+    }
+
+    fn read(name: &str) -> Self {
+        let all = [Self::Code, Self::Device];
+        all.into_iter().find(|began| began.name() == name).unwrap_or(Self::Assertion)
+    }
 }
 
 /// One link: an access token and the refresh token that came with it.
@@ -60,13 +88,13 @@ pub struct Shown {
 }
 
 /// Begins a chain with its first link; `false`, and nothing given, when whoever it is for has gone meanwhile.
-pub fn begin(tx: &mut Tx<'_>, chain: &Chain, began_by: &str, link: &Link, now: i64) -> Result<bool> {
+pub fn begin(tx: &mut Tx<'_>, chain: &Chain, link: &Link, now: i64) -> Result<bool> {
     tx.execute(&Sql::new(
         "insert into chains (id, began_by, api_credential_id, organization_id, user_id, scope, custom_claim, auth_time, nonce,
          created_at, used_at, expires_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (&chain.id).into(),
-            began_by.into(),
+            chain.began_by.name().into(),
             chain.credential.as_deref().into(),
             chain.organization.as_deref().into(),
             chain.user.as_deref().into(),
@@ -129,8 +157,7 @@ pub fn replace(
     Ok(true)
 }
 
-const COLUMNS: &str =
-    "c.id, c.api_credential_id, c.organization_id, c.user_id, c.scope, c.custom_claim, c.auth_time, c.nonce";
+const COLUMNS: &str = "c.id, c.api_credential_id, c.organization_id, c.user_id, c.scope, c.custom_claim, c.auth_time, c.nonce, c.began_by";
 
 fn chain(row: &Row<'_>) -> Chain {
     let text = |index| row.maybe_text(index).map(str::to_owned);
@@ -143,6 +170,7 @@ fn chain(row: &Row<'_>) -> Chain {
         custom_claim: text(5),
         auth_time: row.maybe_int(6),
         nonce: text(7),
+        began_by: Began::read(row.text(8)),
     }
 }
 
@@ -177,6 +205,12 @@ pub fn of_refresh(tx: &mut Tx<'_>, token: &str) -> Result<Option<Shown>> {
         replaced_at: row.maybe_int(3),
         sealed: row.maybe_text(4).map(str::to_owned),
     }))
+}
+
+/// Forgets the answers that are not repeated any more.
+pub fn forget_answers(tx: &mut Tx<'_>, now: i64) -> Result<()> {
+    let sql = "update refresh_tokens set sealed = null where sealed is not null and replaced_at < ?";
+    tx.execute(&Sql::new(sql, [(now - GRACE).into()])).map(drop)
 }
 
 /// Ends a chain.

@@ -96,14 +96,45 @@ pub fn forget_member(tx: &mut Tx<'_>, user: &str, organization: &str, now: i64) 
     chains::end_of_member(tx, user, organization, now)
 }
 
-/// The command lines a user is signed in with: chain, beginning and last use of each.
-pub fn command_lines(tx: &mut Tx<'_>, user: &str, now: i64) -> Result<Vec<(String, i64, i64)>> {
+/// A command line that somebody is signed in with; moments in milliseconds.
+#[derive(Clone, Debug)]
+pub struct CommandLine {
+    /// Its chain.
+    pub chain: String,
+    /// Whether it was let in by a code on another device.
+    pub by_code: bool,
+    /// When that was.
+    pub created_at: i64,
+    /// When it was given a token last.
+    pub used_at: i64,
+}
+
+/// The command lines a user is signed in with.
+pub fn command_lines(tx: &mut Tx<'_>, user: &str, now: i64) -> Result<Vec<CommandLine>> {
     let rows = tx.rows(&Sql::new(
-        "select id, created_at, used_at from chains where user_id = ? and api_credential_id is null
+        "select id, began_by, created_at, used_at from chains where user_id = ? and api_credential_id is null
          and ended_at is null and expires_at > ? order by used_at desc, id limit 100",
         [user.into(), now.into()],
     ))?;
-    Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.int(1), row.int(2))).collect())
+    let lines = rows.iter().map(|row| CommandLine {
+        chain: row.text(0).to_owned(),
+        by_code: row.text(1) == "device",
+        created_at: row.int(2),
+        used_at: row.int(3),
+    });
+    Ok(lines.collect())
+}
+
+/// Signs all of them out, and those that were about to be let in.
+pub fn end_command_lines(tx: &mut Tx<'_>, user: &str, now: i64) -> Result<()> {
+    for table in ["authorization_codes", "device_codes"] {
+        let mut sql = Sql::text("delete from ");
+        sql.push(table).push(" where user_id = ").bind(user).push(" and api_credential_id is null");
+        tx.execute(&sql)?;
+    }
+    let sql =
+        "update chains set ended_at = ? where user_id = ? and api_credential_id is null and ended_at is null";
+    tx.execute(&Sql::new(sql, [now.into(), user.into()])).map(drop)
 }
 
 /// Signs one of them out.

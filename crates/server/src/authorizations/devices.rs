@@ -86,8 +86,10 @@ pub fn typed(code: &str) -> String {
 
 /// A code as it is shown.
 pub fn shown(code: &str) -> String {
-    let (first, second) = code.split_at_checked(4).unwrap_or((code, ""));
-    format!("{first}-{second}")
+    match code.split_at_checked(4) {
+        Some((first, second)) if !second.is_empty() => format!("{first}-{second}"),
+        _ => code.to_owned(),
+    }
 }
 
 /// Keeps a device that waits.
@@ -173,6 +175,9 @@ mod tests {
         let code = user_code(&Chance::system());
         assert_eq!((code.len(), code.bytes().all(|byte| LETTERS.contains(&byte))), (8, true));
         assert_eq!(typed(" bcdf-ghjk "), "BCDFGHJK");
-        assert_eq!(shown("BCDFGHJK"), "BCDF-GHJK");
+        assert_eq!(
+            (shown("BCDFGHJK").as_str(), shown("BCDF").as_str(), shown("").as_str()),
+            ("BCDF-GHJK", "BCDF", "")
+        );
     }
 }

@@ -86,11 +86,40 @@ impl Request {
     }
 }
 
-/// The parameters of an address; `None` when one is there twice.
+/// What a request can say. Nothing else of it is kept.
+const KNOWN: [&str; 15] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "request",
+    "request_uri",
+    "ui_locales",
+];
+/// The longest of them, in bytes.
+const LONGEST: usize = 4096;
+/// The longest nonce, in bytes: it becomes part of every ID token.
+const LONGEST_NONCE: usize = 512;
+
+/// What of these parameters a request can say.
+pub fn known(mut given: Parameters) -> Parameters {
+    given.retain(|name, _| KNOWN.contains(&name.as_str()));
+    given
+}
+
+/// The parameters of an address or of a form; `None` when one is there twice, or holds what no text holds.
 pub fn parameters(query: &str) -> Option<Parameters> {
     let mut parameters = Parameters::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
-        if parameters.insert(name, value).is_some() {
+        if value.contains('\0') || parameters.insert(name, value).is_some() {
             return None;
         }
     }
@@ -130,13 +159,17 @@ fn check(
         _ => return Err(Wrong::Here("request-redirect")),
     };
     if !redirects::is_safe(redirect_uri) {
-        return Err(Wrong::Here("request-redirect"));
+        return Err(Wrong::Here("request-unsafe"));
     }
     let state = get("state").map(str::to_owned);
     let back = |error, description| {
         let (redirect_uri, state) = (redirect_uri.to_owned(), state.clone());
         Err(Wrong::Back(Back { redirect_uri, state, error, description }))
     };
+    let too_long = |name: &&str| get(name).is_some_and(|value| value.len() > LONGEST);
+    if KNOWN.iter().any(too_long) || get("nonce").is_some_and(|nonce| nonce.len() > LONGEST_NONCE) {
+        return back("invalid_request", "a parameter is too long");
+    }
     match get("response_type") {
         Some("code") => {}
         None => return back("invalid_request", "response_type is missing"),
@@ -177,7 +210,8 @@ fn check(
         Some(Ok(seconds)) if seconds >= 0 => Some(seconds),
         Some(_) => return back("invalid_request", "max_age must be a number of seconds"),
     };
-    let scope = match (get("scope"), application.credential()) {
+    let asked = get("scope").map(scope::known);
+    let scope = match (asked.as_deref(), application.credential()) {
         (None, Some(_)) => scope::EVERYTHING,
         (None, None) => scope::DASHBOARD,
         (Some(asked), Some(_)) if scope::is_for_webapps(asked) => asked,

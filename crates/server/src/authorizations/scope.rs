@@ -10,12 +10,24 @@ pub const DASHBOARD: &str = "provisioning-api metrics-api";
 /// What an application may learn of the person who lets it act.
 const PERSONAL: [&str; 3] = ["openid", "profile", "email"];
 
+/// What clients of `OpenID` Connect ask for as well, and nobody has here: it is left out.
+const UNKNOWN: [&str; 3] = ["offline_access", "address", "phone"];
+
 /// The longest scope, in bytes: it becomes part of every token.
 const LONGEST: usize = 1000;
 
 /// The scopes in a text, separated by blanks or commas.
 pub fn parts(scope: &str) -> impl Iterator<Item = &str> {
     scope.split([' ', ',']).filter(|scope| !scope.is_empty())
+}
+
+/// What is left of a scope that asks who somebody is, without what the standard lets clients ask for and is not
+/// known here.
+pub fn known(asked: &str) -> String {
+    if !has(asked, "openid") || !UNKNOWN.iter().any(|unknown| has(asked, unknown)) {
+        return asked.to_owned();
+    }
+    parts(asked).filter(|scope| !UNKNOWN.contains(scope)).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a scope is among those of a text.
@@ -133,6 +145,14 @@ mod tests {
             assert!(!is_for_webapps(bad), "{bad}");
         }
         assert!(opens_commerce("openid market:all") && !opens_commerce("openid profile email"));
+    }
+
+    #[test]
+    fn what_the_standard_knows_and_nobody_has_is_left_out() {
+        assert_eq!(known("openid offline_access market:all,phone"), "openid market:all");
+        for same in ["openid profile", "offline_access", "market:id:a,market:id:b openid"] {
+            assert_eq!(known(same), same);
+        }
     }
 
     #[test]

@@ -154,9 +154,15 @@ async fn secrets(app: &Arc<App>, client_id: String, json: bool) -> Result<()> {
     if json {
         return print(&Json::Array(all).to_string());
     }
+    let now = timestamp(app.clock.now());
     for one in &all {
         let text = |name: &str, otherwise: &str| one[name].as_str().unwrap_or(otherwise).to_owned();
-        let safe = if one["safe_to_remove"] == json!(true) { "safe to remove" } else { "in use" };
+        let safe = match (text("expires_at", "9") <= now, one["safe_to_remove"] == json!(true)) {
+            (true, _) => "ended",
+            (false, true) => "safe to remove",
+            (false, false) if one["last_used_at"].is_null() => "never used",
+            (false, false) => "in use",
+        };
         print(&format!(
             "{}  made {}  used {}  ends {}  {safe}",
             text("id", ""),

@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub(super) enum Command {
     /// List the keys that sign tokens, and how many keys the secrets are sealed with
     List,
+    /// Forget the key of before, which stays after a rotation to open what was sealed with it
+    Forget,
     /// Replace the key that secrets are sealed with, while servers go on serving
     Rotate {
         /// Make new keys for signing tokens instead; they are published ten minutes before their first use
@@ -29,6 +31,10 @@ pub(super) enum Command {
 pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<()> {
     match command {
         Command::List => list(app, json).await,
+        Command::Forget => {
+            sealing::forget(app).await?;
+            list(app, json).await
+        }
         Command::Rotate { signing: true, now } => {
             let notice = (!now).then_some(SHORT_NOTICE);
             keys::replace(&app.db, &app.vault, app.config.signing_key_bits, notice, app.clock.now()).await?;
@@ -78,6 +84,6 @@ async fn list(app: &App, json: bool) -> Result<()> {
     }
     print(&match app.vault.size() {
         1 => "secrets are sealed with one key".to_owned(),
-        size => format!("secrets are sealed with {size} keys: guildhall keys rotate goes on replacing them"),
+        _ => "secrets are sealed with one key; another one is kept to open what was sealed before".to_owned(),
     })
 }

@@ -104,14 +104,14 @@ fn find(work: &mut Work<'_, '_>, slug: &str) -> Result<Record, Error> {
 async fn list(app: &Arc<App>, json: bool) -> Result<()> {
     let all = work(app, |work| {
         let rows = work.tx.rows(&Sql::text(
-            "select o.id, o.slug, o.name, m.user_email, coalesce(s.size, 0) from organizations o
+            "select o.id, o.slug, o.name, m.user_email, coalesce(s.size, 0), o.disabled_at is null from organizations o
              left join memberships m on m.organization_id = o.id and m.owner
              left join sizes s on s.kind = 'memberships' and s.owner = o.id order by o.created_at, o.id",
         ))?;
         let one = |row: guildhall_store::Row<'_>| {
             json!({
                 "id": row.text(0), "slug": row.text(1), "name": row.text(2), "owner": row.maybe_text(3),
-                "memberships": row.int(4),
+                "memberships": row.int(4), "enabled": row.flag(5),
             })
         };
         Ok(rows.iter().map(one).collect::<Vec<Json>>())
@@ -122,8 +122,9 @@ async fn list(app: &Arc<App>, json: bool) -> Result<()> {
     }
     for one in &all {
         let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let state = if one["enabled"] == json!(true) { "" } else { "  (disabled)" };
         print(&format!(
-            "{}  {}  {} members, owned by {}",
+            "{}  {}  {} members, owned by {}{state}",
             text("id"),
             text("slug"),
             one["memberships"],

@@ -42,14 +42,18 @@ pub(super) async fn show(visit: &Visit<'_>, session: &Session) -> Result<Answer>
         section = section.text(say.of("applications-none"));
     }
     let mut own = Section::new(say.of("command-lines")).text(say.of("command-lines.lead"));
-    for (chain, created_at, used_at) in lines {
+    for line in lines {
         own = own.item(Item {
             title: say.of("command-line"),
-            moments: vec![(say.of("applications-since"), created_at), (say.of("applications-used"), used_at)],
+            details: vec![say.of(if line.by_code { "command-line-code" } else { "command-line-browser" })],
+            moments: vec![
+                (say.of("applications-since"), line.created_at),
+                (say.of("applications-last"), line.used_at),
+            ],
             forms: vec![
                 Form::new("/account/applications/sign-out", say.of("command-line.end"))
                     .style(Style::Danger)
-                    .hidden("id", chain),
+                    .hidden("id", line.chain),
             ],
             ..Item::default()
         });

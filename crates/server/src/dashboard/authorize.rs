@@ -6,16 +6,29 @@ use super::{POLICY, consent, dead_end};
 use crate::accounts::sessions::Session;
 use crate::authorizations::request::{self, Request, Wrong};
 use crate::authorizations::{codes, consents, pushed, redirects, scope};
+use crate::clock::MINUTE;
+use crate::crypto::equal;
 use crate::http::Answer;
 use crate::work::Work;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use guildhall_jsonapi::Result;
-use http::header::{CONTENT_SECURITY_POLICY, REFRESH};
+use http::Method;
+use http::header::{ALLOW, CONTENT_SECURITY_POLICY, REFRESH};
 
+/// How long signing in may take, in milliseconds.
+const LONGEST_SIGN_IN: i64 = 10 * MINUTE;
+/// The longest request, in bytes.
+const LONGEST: usize = 16 * 1024;
 /// Where it is.
 const PATH: &str = "/oauth/authorize";
 
 /// The page, or what an application may know without anybody being asked.
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Answer> {
+    if visit.asked.method == Method::HEAD {
+        // Whoever only wants to know whether there is a page gets no code.
+        return Ok(dead_end(visit, 405, "method").answer(visit).header(ALLOW, "GET, POST"));
+    }
     let request = match read(visit).await? {
         Ok(request) => request,
         Err(answer) => return Ok(answer),
@@ -25,18 +38,14 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Answer> {
         if silent {
             return Ok(back(visit, &request, "login_required", "nobody is signed in"));
         }
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("next", &here(visit, None));
-        if let Some(hint) = &request.login_hint {
-            query.append_pair("email", hint);
-        }
-        return Ok(go(&format!("/sign-in?{}", query.finish())));
+        return Ok(sign_in(visit, request.login_hint.as_deref()));
     };
     if is_stale(visit, session, &request) {
         if silent {
             return Ok(back(visit, &request, "login_required", "they showed who they are too long ago"));
         }
-        let next = here(visit, Some(session.proved_at));
+        let since = session.proved_at.to_string();
+        let next = here(visit, Some(&format!("{since}.{}", signed_since(visit, &session.id, &since))));
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
         return Ok(go(&format!("/confirm?{query}")));
     }
@@ -85,7 +94,10 @@ pub(super) async fn decide(visit: &Visit<'_>) -> Result<Answer> {
 /// An application that sends the browser with a form: its cookies come with the next request only.
 pub(super) fn forward(visit: &Visit<'_>) -> Answer {
     let form = String::from_utf8_lossy(&visit.asked.body);
-    let parameters = request::parameters(&form).unwrap_or_default();
+    let all = [form.as_ref(), visit.asked.query()].join("&");
+    let Some(parameters) = request::parameters(&all).filter(|_| all.len() <= LONGEST) else {
+        return dead_end(visit, 400, "request-twice").answer(visit);
+    };
     let mut query = form_urlencoded::Serializer::new(String::new());
     go(&format!("{PATH}?{}", query.extend_pairs(parameters).finish()))
 }
@@ -99,6 +111,8 @@ async fn read(visit: &Visit<'_>) -> Result<std::result::Result<Request, Answer>>
         Work::look(visit.app, move |work| Ok(request::read(work.tx, given.clone(), work.now)?)).await?;
     Ok(read.map_err(|wrong| match wrong {
         Wrong::Here(name) => dead_end(visit, 400, name).answer(visit),
+        // Nobody is led on by a link alone: anybody can register an application (RFC 9700, 4.11.2).
+        Wrong::Back(_) if visit.session.is_none() && visit.query("prompt") != "none" => sign_in(visit, None),
         Wrong::Back(back) => leave(visit, &back.address(&visit.app.issuer)),
     }))
 }
@@ -113,28 +127,57 @@ async fn known(visit: &Visit<'_>, session: &Session, request: &Request) -> Resul
     .await
 }
 
-/// Whether they are to show once more who they are. `since` says when they had done so before they were asked.
+/// The page to sign in, which leads back.
+fn sign_in(visit: &Visit<'_>, hint: Option<&str>) -> Answer {
+    // Whoever signs in now shows who they are now.
+    let now = visit.app.clock.now().to_string();
+    let since = format!("{now}.{}", signed_since(visit, "", &now));
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("next", &here(visit, Some(&since)));
+    if let Some(hint) = hint {
+        query.append_pair("email", hint);
+    }
+    go(&format!("/sign-in?{}", query.finish()))
+}
+
+/// When they had shown who they are before they were asked to do so again: signed, since it travels in the
+/// address, and whoever could make it up need not show anything.
+fn since(visit: &Visit<'_>, session: &Session) -> Option<i64> {
+    let (text, signature) = visit.query("since").split_once('.')?;
+    let since = text.parse().ok()?;
+    let of_session = equal(signature, &signed_since(visit, &session.id, text));
+    // One from before there was a session is good for as long as it takes to sign in.
+    let of_nobody = equal(signature, &signed_since(visit, "", text));
+    let is_recent = visit.app.clock.now() - since <= LONGEST_SIGN_IN;
+    (of_session || of_nobody && is_recent).then_some(since)
+}
+
+fn signed_since(visit: &Visit<'_>, session: &str, since: &str) -> String {
+    URL_SAFE_NO_PAD.encode(visit.app.vault.sign(&["since", session, since]))
+}
+
+/// Whether they are to show once more who they are.
 fn is_stale(visit: &Visit<'_>, session: &Session, request: &Request) -> bool {
-    let done = visit.query("since").parse::<i64>().is_ok_and(|since| session.proved_at > since);
+    let done = since(visit, session).is_some_and(|since| session.proved_at > since);
     let too_old = |seconds: i64| visit.app.clock.now() - session.proved_at > seconds.saturating_mul(1000);
     !done && (request.prompts("login") || request.max_age.is_some_and(too_old))
 }
 
 /// This page again, perhaps after they have shown who they are.
-fn here(visit: &Visit<'_>, since: Option<i64>) -> String {
+fn here(visit: &Visit<'_>, since: Option<&str>) -> String {
     let parameters =
         form_urlencoded::parse(visit.asked.query().as_bytes()).filter(|(name, _)| name != "since");
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(parameters);
     if let Some(since) = since {
-        query.append_pair("since", &since.to_string());
+        query.append_pair("since", since);
     }
     format!("{PATH}?{}", query.finish())
 }
 
 /// The question.
 fn ask(visit: &Visit<'_>, session: &Session, request: &Request, role: &str) -> Answer {
-    let action = here(visit, visit.query("since").parse().ok());
+    let action = here(visit, Some(visit.query("since")).filter(|since| !since.is_empty()));
     let origin = redirects::origin(&request.redirect_uri).unwrap_or_default();
     let asked = consent::section(visit, &request.application, &request.scope, role);
     let mut answers = Section::default().text(visit.say.with("consent-where", &[("place", &origin)]));

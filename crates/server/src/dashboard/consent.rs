@@ -25,8 +25,14 @@ pub(super) fn section(visit: &Visit<'_>, application: &Application, asked: &str,
     let (name, organization) = (application.name.as_str(), application.organization_name.as_str());
     let mut section = if application.organization.is_some() {
         let args = [("application", name), ("organization", organization)];
-        let section = Section::new(say.with("consent", &args)).text(say.with("consent.lead", &args));
-        section.text(say.of(if application.test { "consent-test" } else { "consent-live" }))
+        let acts = scope::opens_commerce(asked);
+        let heading = if acts { "consent" } else { "consent-know" };
+        let section = Section::new(say.with(heading, &args)).text(say.with("consent.lead", &args));
+        match (acts, application.test) {
+            (false, _) => section,
+            (true, true) => section.text(say.of("consent-test")),
+            (true, false) => section.text(say.of("consent-live")),
+        }
     } else {
         Section::new(say.of("consent-own")).text(say.of("consent-own.lead"))
     };
@@ -74,12 +80,24 @@ pub(super) fn rights(visit: &Visit<'_>, asked: &str, organization: &str, role: &
         let message = if role.is_empty() { "right-everything" } else { "right-everything-as" };
         rights.push(say.with(message, &args));
     } else if scope::opens_commerce(asked) {
-        let named: Vec<&str> = scope::parts(asked).filter(|one| one.contains(':')).collect();
+        let named: Vec<String> = scope::parts(asked).filter_map(|one| place(visit, one)).collect();
         let named = named.join(", ");
         let message = if role.is_empty() { "right-some" } else { "right-some-as" };
         rights.push(say.with(message, &[args[0], args[1], ("scopes", &named)]));
     }
     rights
+}
+
+/// A part of a scope in words, such as the market Europe.
+fn place(visit: &Visit<'_>, scope: &str) -> Option<String> {
+    let mut parts = scope.splitn(3, ':');
+    let message = match parts.next()? {
+        "market" => "right-market",
+        "store" => "right-store",
+        "stock_location" => "right-stock-location",
+        _ => return None,
+    };
+    Some(visit.say.with(message, &[("name", parts.nth(1)?)]))
 }
 
 fn mark(application: &Application) -> Mark {

@@ -16,12 +16,14 @@ use guildhall_jsonapi::{Problem, Result};
 
 /// Asks for the code. One that came with the address still has to be sent by whoever looks at the page.
 pub(super) fn show(visit: &Visit<'_>) -> Answer {
-    page(visit, visit.query("code")).answer(visit)
+    let code = if visit.query("code").is_empty() { visit.query("user_code") } else { visit.query("code") };
+    page(visit, code).answer(visit)
 }
 
 fn page(visit: &Visit<'_>, code: &str) -> Page {
     let say = &visit.say;
-    let code = Field::new("code", say.of("field-device-code"), "text", "off").value(devices::typed(code));
+    let code = Field::new("code", say.of("field-device-code"), "text", "off")
+        .value(devices::shown(&devices::typed(code)));
     let section = Section::new(say.of("device"))
         .text(say.of("device.lead"))
         .form(Form::new("/device", say.of("device.button")).field(code));

@@ -221,6 +221,9 @@ fn excuse(visit: &Visit<'_>, error: &Error) -> Page {
         Error::Store(guildhall_store::Error::Busy | guildhall_store::Error::TooSlow) => {
             dead_end(visit, 503, "busy")
         }
+        Error::Store(guildhall_store::Error::ForeignKey | guildhall_store::Error::Unique { .. }) => {
+            dead_end(visit, 409, "changed")
+        }
         Error::Store(error) => {
             log(visit.asked, error);
             dead_end(visit, 500, "broken")

@@ -16,7 +16,8 @@ const TRIES: usize = 5;
 /// Answers both codes and where the person types theirs.
 pub(super) async fn begin(app: &Arc<App>, params: &Params) -> Result<Json, OAuthError> {
     let application = client::find(app, params).await?;
-    let scope = match (application.claim.kind.as_str(), params.get("scope")) {
+    let asked = params.get("scope").map(scope::known);
+    let scope = match (application.claim.kind.as_str(), asked.as_deref()) {
         ("webapp", None) => scope::EVERYTHING,
         ("dashboard", None) => scope::DASHBOARD,
         ("webapp", Some(asked)) if scope::is_for_webapps(asked) => asked,

@@ -92,7 +92,15 @@ pub(super) async fn userinfo(app: &Arc<App>, asked: &Asked) -> Result<Answer, OA
         let mut fields = form_urlencoded::parse(&asked.body).into_owned();
         fields.find(|(name, _)| is_form && name == "access_token").map(|(_, token)| format!("Bearer {token}"))
     };
-    let shown = asked.authorization().map(str::to_owned).or_else(in_form);
+    let (in_header, in_form) = (asked.authorization().map(str::to_owned), in_form());
+    if in_header.is_some() && in_form.is_some() {
+        return Ok(bearer_error(
+            400,
+            Some("invalid_request"),
+            "Send the access token in one way, not in two.",
+        ));
+    }
+    let shown = in_header.or(in_form);
     if shown.is_none() {
         return Ok(bearer_error(401, None, "Send an access token."));
     }

@@ -15,11 +15,11 @@ mod revoke;
 pub(crate) use grants::Given;
 
 use crate::App;
-use crate::http::{Answer, Asked};
+use crate::http::{Answer, Asked, EXPOSED};
 use error::OAuthError;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
-    CACHE_CONTROL, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, WWW_AUTHENTICATE,
 };
 use params::Params;
 use serde::Serialize;
@@ -49,7 +49,8 @@ pub async fn answer(app: &Arc<App>, asked: &Asked) -> Answer {
     let method = if asked.method == "HEAD" { "GET" } else { asked.method.as_str() };
     if method == "OPTIONS" {
         let answer = Answer::empty(204).header(ACCESS_CONTROL_ALLOW_METHODS, methods);
-        return open(answer.header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept"));
+        let answer = answer.header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept");
+        return open(answer.header(ACCESS_CONTROL_MAX_AGE, "600"));
     }
     if !methods.split(", ").any(|one| one == method) {
         return open(OAuthError::method_not_allowed().answer().header(ALLOW, methods));
@@ -132,5 +133,7 @@ pub fn unreadable(status: u16, detail: &str) -> Answer {
 
 /// Anybody's page may read it, since no cookie means anything here, and nobody may keep it.
 fn open(answer: Answer) -> Answer {
-    answer.header(ACCESS_CONTROL_ALLOW_ORIGIN, "*").header(CACHE_CONTROL, "no-store")
+    let answer =
+        answer.header(ACCESS_CONTROL_ALLOW_ORIGIN, "*").header(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    answer.header(CACHE_CONTROL, "no-store")
 }

@@ -5,7 +5,10 @@ use crate::authorizations::request::{self, Parameters};
 use crate::http::Asked;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value as Json};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value as Json;
+use std::collections::HashSet;
+use std::fmt;
 use url::form_urlencoded;
 
 /// Parameters by name. What nobody asks for is ignored, as clients send all sorts of things along.
@@ -24,9 +27,14 @@ impl Params {
         let mut params = match essence.as_str() {
             "application/x-www-form-urlencoded" => Self::form(&asked.body)?,
             "application/json" | "application/vnd.api+json" => Self::json(&asked.body)?,
-            _ => return Err(OAuthError::unreadable("Send the parameters as JSON or as a form.")),
+            _ => {
+                return Err(OAuthError::unreadable("Send the parameters in the body, as JSON or as a form."));
+            }
         };
-        if let Some((id, secret)) = asked.authorization().and_then(basic) {
+        let is_basic =
+            |header: &&str| header.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "));
+        if let Some(header) = asked.authorization().filter(is_basic) {
+            let (id, secret) = basic(header).ok_or_else(OAuthError::invalid_client)?;
             let other = |name: &str, value: &str| params.get(name).is_some_and(|sent| sent != value);
             params.two_methods = other("client_id", &id)
                 || ["client_secret", "client_assertion"].iter().any(|name| params.get(name).is_some());
@@ -43,9 +51,10 @@ impl Params {
     }
 
     fn json(body: &[u8]) -> Result<Self, OAuthError> {
-        let members: Map<String, Json> = serde_json::from_slice(body)
-            .map_err(|_| OAuthError::unreadable("The body is not a JSON object."))?;
+        let Members(members) = serde_json::from_slice(body)
+            .map_err(|_| OAuthError::unreadable("The body is not a JSON object, or has a member twice."))?;
         let text = |value| match value {
+            Json::String(text) if text.contains('\0') => None,
             Json::String(text) => Some(text),
             Json::Number(number) => Some(number.to_string()),
             _ => None,
@@ -67,6 +76,34 @@ impl Params {
     /// All of them.
     pub(super) fn all(&self) -> &Parameters {
         &self.all
+    }
+}
+
+/// The members of a JSON object, each of them once.
+struct Members(Vec<(String, Json)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Members;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
+                let (mut members, mut names) = (Vec::new(), HashSet::new());
+                while let Some((name, value)) = access.next_entry::<String, Json>()? {
+                    if !names.insert(name.clone()) {
+                        return Err(A::Error::custom("a member is there twice"));
+                    }
+                    members.push((name, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Once)
     }
 }
 

@@ -10,17 +10,13 @@ use guildhall_store::{Error, Result as Stored};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
-/// What must not be kept: how the application has shown who it is.
-const SECRETS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
-
 /// Keeps the request and answers by which reference the browser is to be sent.
 pub(super) async fn push(app: &Arc<App>, params: &Params) -> Result<Json, OAuthError> {
     let application = client::find(app, params).await?;
     if params.get("request_uri").is_some() {
         return Err(OAuthError::of_request("invalid_request", "request_uri cannot be pushed."));
     }
-    let mut parameters = params.all().clone();
-    parameters.retain(|name, _| !SECRETS.contains(&name.as_str()));
+    let mut parameters = request::known(params.all().clone());
     parameters.insert("client_id".to_owned(), application.claim.client_id.clone());
     let reference = format!("{PREFIX}{}", app.chance.secret());
     let (kept, now) = (reference.clone(), app.clock.now());
@@ -38,6 +34,10 @@ pub(super) async fn push(app: &Arc<App>, params: &Params) -> Result<Json, OAuthE
         None => Ok(json!({ "request_uri": reference, "expires_in": LIFE / 1000 })),
         Some(Wrong::Back(back)) => Err(OAuthError::of_request(back.error, back.description)),
         Some(Wrong::Here("request-client")) => Err(OAuthError::unauthorized_client()),
+        Some(Wrong::Here("request-unsafe")) => {
+            let detail = "redirect_uri must use https, or be on the machine of whoever is asked.";
+            Err(OAuthError::of_request("invalid_request", detail))
+        }
         Some(Wrong::Here(_)) => {
             Err(OAuthError::of_request("invalid_request", "redirect_uri is not the one that was registered."))
         }

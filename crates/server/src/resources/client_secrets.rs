@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// How many secrets a credential may have at once.
-const MOST: i64 = 5;
+const MOST: usize = 5;
 
 static SPEC: Spec = Spec {
     kind: "client_secrets",
@@ -39,7 +39,7 @@ static SPEC: Spec = Spec {
         flag("safe_to_remove")
             .derived()
             .from(SAFE_TO_REMOVE)
-            .doc("Whether another secret was used for as long as a token lives and this one was not.")
+            .doc("Whether another secret was used a week, and as long as a token lives, after this one.")
             .example("false"),
     ],
     relationships: &[
@@ -49,18 +49,22 @@ static SPEC: Spec = Spec {
     inner: &[text("hash")],
 };
 
-/// Whether a secret can go: whoever still used it would have come back for a new token by then.
+/// Whether a secret can go: another one was used a week and a whole token's life after it. Whoever still used it
+/// would have come back by then for a new token, even if that is once a night.
 pub const SAFE_TO_REMOVE: &str = "exists (
     select 1 from client_secrets o join api_credentials c on c.id = o.api_credential_id
     where o.api_credential_id = {t}.api_credential_id and o.id <> {t}.id and o.expires_at is null
+    and o.last_used_at > coalesce({t}.last_used_at, {t}.created_at) + 604800000
     and o.last_used_at > coalesce({t}.last_used_at, {t}.created_at) + coalesce(c.expires_in, 7200) * 1000
 )";
 
 /// The secret that a credential shows: the oldest that is not about to end, or else the one that lives longest.
-pub const SHOWN: &str = "(
+/// What shows otherwise who it is has one as well, for the day it does not; nobody is to try it before.
+pub const SHOWN: &str =
+    "case when coalesce({t}.token_endpoint_auth_method, '') not in ('none', 'private_key_jwt') then (
     select s.secret from client_secrets s where s.api_credential_id = {t}.id
     order by coalesce(s.expires_at, 9000000000000000) desc, s.created_at, s.id limit 1
-)";
+) end";
 
 /// See the file.
 pub static CLIENT_SECRETS: Resource = Resource {
@@ -119,10 +123,14 @@ pub fn add(
     organization: &str,
     mut columns: Map<String, Json>,
 ) -> Result<(String, String)> {
-    let sql = "select count(*) from client_secrets where api_credential_id = ?";
-    let rows = work.tx.rows(&Sql::new(sql, [credential.into()]))?;
-    if rows.first().is_some_and(|row| row.int(0) >= MOST) {
-        let message = format!("can be {MOST} at most");
+    let now = work.now;
+    let is_over = |secret: &Record| secret.column("expires_at").as_i64().is_some_and(|end| end <= now);
+    let (over, live): (Vec<Record>, Vec<Record>) = of(work, credential)?.into_iter().partition(is_over);
+    for secret in over {
+        work.delete(&secret)?;
+    }
+    if live.len() >= MOST {
+        let message = format!("has {MOST} secrets already: remove one first");
         return Err(Problem::relationship("api_credential", "limit_reached", &message).into());
     }
     let secret = work.app.chance.secret();
@@ -137,7 +145,11 @@ pub fn add(
 
 /// Removes a secret; the only one that is left stays.
 pub fn retire(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
-    if of(work, record.text("api_credential_id"))?.len() < 2 {
+    let works = |other: &Record| {
+        other.id != record.id && other.column("expires_at").as_i64().is_none_or(|end| end > work.now)
+    };
+    let others = Record::find(work.tx, &SPEC, "api_credential_id", record.text("api_credential_id"))?;
+    if !others.iter().any(works) {
         let detail = "The only secret of a credential cannot be removed: add another one first.";
         return Err(Problem::locked(detail).into());
     }
@@ -163,7 +175,8 @@ pub fn end_all(work: &mut Work<'_, '_>, credential: &str, at: i64) -> Result<()>
 pub fn sweep(tx: &mut Tx<'_>, now: i64) -> guildhall_store::Result<()> {
     let ended = "expires_at <= ? and exists (select 1 from client_secrets o
                  where o.api_credential_id = client_secrets.api_credential_id and o.id <> client_secrets.id
-                 and coalesce(o.expires_at, 9000000000000000) > client_secrets.expires_at)";
+                 and (coalesce(o.expires_at, 9000000000000000) > client_secrets.expires_at
+                      or (o.expires_at = client_secrets.expires_at and o.id > client_secrets.id)))";
     tx.execute(&Sql::new(
         &format!(
             "update sizes set size = size - (select count(*) from client_secrets
@@ -186,6 +199,15 @@ impl Uses {
         if last.is_none_or(|last| last < minute) {
             let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             uses.insert(secret.to_owned(), minute);
+        }
+    }
+
+    /// Puts back what could not be written down.
+    pub fn put_back(&self, uses: Vec<(String, i64)>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (secret, minute) in uses {
+            let known = all.entry(secret).or_insert(minute);
+            *known = minute.max(*known);
         }
     }
 

@@ -301,6 +301,12 @@ pub fn set_disabled(work: &mut Work<'_, '_>, organization: &Record, disabled: bo
         let sql = "update api_credentials set valid_from = ? where organization_id = ?";
         work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), (&organization.id).into()]))?;
         chains::end_of_organization(work.tx, &organization.id, work.now)?;
+        for table in ["authorization_codes", "device_codes", "pushed_requests"] {
+            let mut sql = Sql::text("delete from ");
+            sql.push(table)
+                .push(" where api_credential_id in (select id from api_credentials where organization_id = ");
+            work.tx.execute(sql.bind(&organization.id).push(")"))?;
+        }
     }
     Ok(())
 }

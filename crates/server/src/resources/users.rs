@@ -296,8 +296,11 @@ pub fn end_tokens(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
     let sql = "update user_applications set valid_from = ? where user_id = ?";
     work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), user.into()]))?;
     chains::end_of_user(work.tx, user, work.now)?;
-    let sql = "delete from authorization_codes where user_id = ?";
-    work.tx.execute(&Sql::new(sql, [user.into()]))?;
+    for sql in
+        ["delete from authorization_codes where user_id = ?", "delete from device_codes where user_id = ?"]
+    {
+        work.tx.execute(&Sql::new(sql, [user.into()]))?;
+    }
     Ok(())
 }
 

@@ -55,7 +55,7 @@ async fn discovery_code_with_pkce_refresh_introspection_and_revocation() {
         .set_pkce_challenge(challenge)
         .url();
     let path = format!("{}?{}", address.path(), address.query().unwrap());
-    assert_eq!(ada.open(&path).await.heading(), "Shop wants to act for you");
+    assert_eq!(ada.open(&path).await.heading(), "Shop wants to know who you are");
     let back = ada.send(&path, &[("decision", "allow")]).await.path;
     assert_eq!(parameter(&back, "state").as_ref(), Some(state.secret()));
     let code = AuthorizationCode::new(parameter(&back, "code").unwrap());

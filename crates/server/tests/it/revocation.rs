@@ -170,7 +170,7 @@ impl World<'_> {
             "user disabled" => self.of_bob(|work, bob| users::set_disabled(work, bob, true)).await,
             "user deleted" => self.of_bob(users::erase).await,
             "password reset" => {
-                self.guild.pass(3_600_000);
+                self.guild.pass(1000);
                 self.guild.browser_at(9).resets_password("bob@example.com", "another-good-passphrase").await;
             }
             "membership removed" => assert_eq!(owner.delete(&membership).await.status, 204),

@@ -1,7 +1,7 @@
 //! Authorization code: what somebody said yes to at the page, brought here by the application.
 
 use crate::App;
-use crate::authorizations::chains::{self, Chain};
+use crate::authorizations::chains::{self, Began, Chain};
 use crate::authorizations::codes::{self, Code};
 use crate::authorizations::scope;
 use crate::oauth::client;
@@ -29,7 +29,7 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
     if here != Some(found.redirect_uri.as_str()) || !proved || found.expires_at <= app.clock.now() {
         return Err(OAuthError::invalid_grant());
     }
-    if params.get("scope").is_some_and(|asked| !scope::same(asked, &found.scope)) {
+    if params.get("scope").is_some_and(|asked| !scope::same(&scope::known(asked), &found.scope)) {
         return Err(OAuthError::invalid_scope());
     }
     if let Some(chain) = found.chain {
@@ -42,6 +42,7 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         user: Some(found.user),
         scope: found.scope,
         custom_claim: None,
+        began_by: Began::Code,
         auth_time: Some(found.auth_time),
         nonce: found.nonce,
     };
@@ -54,7 +55,7 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
                 // Somebody was faster by a moment: nobody knows who of the two it should have been.
                 return Ok(Err(codes::find(tx, &code)?.and_then(|code| code.chain)));
             }
-            let lives = chains::begin(tx, &chain, "code", &link, now)?;
+            let lives = chains::begin(tx, &chain, &link, now)?;
             Ok(if lives { Ok(()) } else { Err(None) })
         })
         .await?;

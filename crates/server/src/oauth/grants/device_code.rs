@@ -1,7 +1,7 @@
 //! Device code: an application without a browser asks whether somebody has said yes elsewhere (RFC 8628).
 
 use crate::App;
-use crate::authorizations::chains::{self, Chain};
+use crate::authorizations::chains::{self, Began, Chain};
 use crate::authorizations::devices::{self, PAUSE, State};
 use crate::oauth::client;
 use crate::oauth::error::OAuthError;
@@ -38,12 +38,13 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
                 user: Some(user),
                 scope: device.scope,
                 custom_claim: None,
+                began_by: Began::Device,
                 auth_time: device.auth_time,
                 nonce: None,
             };
             let (link, granted) = issue::link(app, &application, &chain).await?;
             let redeemed = app.db.write(move |tx| -> Stored<_, Error> {
-                Ok(devices::redeem(tx, &device.hash)? && chains::begin(tx, &chain, "device", &link, now)?)
+                Ok(devices::redeem(tx, &device.hash)? && chains::begin(tx, &chain, &link, now)?)
             });
             return if redeemed.await? { Ok(granted) } else { Err(OAuthError::invalid_grant()) };
         }

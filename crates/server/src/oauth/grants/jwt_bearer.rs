@@ -4,7 +4,7 @@
 //! secret, and may do no more than its organization's members let it.
 
 use crate::App;
-use crate::authorizations::chains::{self, Chain};
+use crate::authorizations::chains::{self, Began, Chain};
 use crate::authorizations::scope;
 use crate::oauth::client;
 use crate::oauth::error::OAuthError;
@@ -102,6 +102,7 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         user: assertion.user,
         scope: scope.to_owned(),
         custom_claim: assertion.custom_claim,
+        began_by: Began::Assertion,
         auth_time: None,
         nonce: None,
     };
@@ -117,7 +118,6 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
     }
     let (link, granted) = issue::link(app, &application, &chain).await?;
     let now = app.clock.now();
-    let lives =
-        app.db.write(move |tx| -> Stored<_, Error> { chains::begin(tx, &chain, "assertion", &link, now) });
+    let lives = app.db.write(move |tx| -> Stored<_, Error> { chains::begin(tx, &chain, &link, now) });
     if lives.await? { Ok(granted) } else { Err(OAuthError::invalid_assertion()) }
 }

@@ -2,7 +2,7 @@
 //! which the answer may have been lost on its way: then it is said once more.
 
 use crate::App;
-use crate::authorizations::chains::{self, GRACE};
+use crate::authorizations::chains::{self, Began, Chain, GRACE};
 use crate::authorizations::scope;
 use crate::oauth::client;
 use crate::oauth::error::OAuthError;
@@ -39,12 +39,18 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         .filter(|shown| shown.credential.as_deref() == application.credential() && shown.expires_at > now);
     let shown = whose.ok_or_else(OAuthError::invalid_grant)?;
     let Some(chain) = shown.chain else { return Err(OAuthError::invalid_grant()) };
-    if params.get("scope").is_some_and(|asked| !scope::same(asked, &chain.scope)) {
+    let is_enterprise = application.organization.as_ref().is_some_and(|organization| organization.enterprise);
+    if chain.began_by == Began::Assertion && !is_enterprise {
+        return Err(OAuthError::unauthorized_client());
+    }
+    if params.get("scope").is_some_and(|asked| !scope::same(&scope::known(asked), &chain.scope)) {
         return Err(OAuthError::invalid_scope());
     }
     if let Some(replaced_at) = shown.replaced_at {
         return settle(app, &chain.id, lost_or_replayed(replaced_at, shown.sealed, now)).await;
     }
+    // OpenID Connect, 12.2: what was to be seen again was seen.
+    let chain = Chain { nonce: None, ..chain };
     let (link, granted) = issue::link(app, &application, &chain).await?;
     let text = serde_json::to_string(&granted).map_err(|error| OAuthError::broken(&error))?;
     let sealed = app.vault.seal_row(&text)?;

@@ -17,7 +17,8 @@ async fn a_code_in_the_address_still_has_to_be_sent() {
     let code = code(&guild).await;
     let page = ada.open(&format!("/device?code={code}")).await;
     assert_eq!((page.heading().as_str(), page.fields()), ("Let a device in", vec!["code".to_owned()]));
-    assert!(page.html.contains(&code.replace('-', "")));
+    assert!(page.html.contains(&code));
+    assert!(ada.open(&format!("/device?user_code={code}")).await.html.contains(&code));
     let asked = ada.send("/device", &[("code", &code.to_lowercase())]).await;
     insta::assert_snapshot!(asked.text(), @"
     A command line wants to act for you

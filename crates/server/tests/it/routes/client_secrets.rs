@@ -1,6 +1,6 @@
 //! `/api/client_secrets`.
 
-use crate::guild::{DAY, Guild, HOUR, NOON, SECOND, change, link};
+use crate::guild::{DAY, Guild, NOON, SECOND, change, link};
 use crate::webapp::{Webapp, refusal};
 use guildhall::config::SecretReaders;
 use guildhall_jsonapi::timestamp;
@@ -87,8 +87,8 @@ async fn one_sees_when_it_was_used_and_that_it_can_go() {
     assert_eq!(guild.app.uses.take(), []);
     tries(&shop, &new).await;
     assert_eq!(told().await, [(minute.clone(), json!(false)), (minute.clone(), json!(false))]);
-    // Whoever still used the old one would have come back by the end of a token.
-    guild.pass(2 * HOUR);
+    // Whoever still used the old one would have come back within a week.
+    guild.pass(7 * DAY);
     tries(&shop, &new).await;
     assert!(told().await.iter().all(|(_, safe)| safe == &json!(false)));
     guild.pass(60 * SECOND);
@@ -113,11 +113,44 @@ async fn the_only_one_stays_and_there_are_five_at_most() {
     let over = adds(&shop, json!({})).await;
     assert_eq!(
         over.problems(),
-        ["422 VALIDATION_ERROR /data/relationships/api_credential: api_credential - can be 5 at most"]
+        [
+            "422 VALIDATION_ERROR /data/relationships/api_credential: api_credential - has 5 secrets already: remove one first"
+        ]
     );
     assert_eq!(owner.delete(&path).await.status, 204);
     assert_eq!(tries(&shop, &shop.client_secret).await, 401);
     assert_eq!(owner.get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn secrets_that_have_ended_do_not_count() {
+    let guild = Guild::new().await;
+    let shop = integration(&guild).await;
+    for _ in 0..7 {
+        let all = list(&shop).await;
+        let live = all.iter().filter(|secret| secret["attributes"]["expires_at"].is_null());
+        let live: Vec<String> = live.map(|secret| secret["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(adds(&shop, json!({})).await.status, 201);
+        for id in live {
+            let ada = guild.with_new_token("ada@example.com").await;
+            let end = change(
+                "client_secrets",
+                &id,
+                json!({ "expires_at": timestamp(guild.app.clock.now() + SECOND) }),
+            );
+            assert_eq!(ada.patch(&format!("/api/client_secrets/{id}"), end).await.status, 200);
+        }
+        guild.pass(2 * SECOND);
+    }
+    // The last one that works stays, whatever there is beside it.
+    let all = list(&shop).await;
+    let works = all.iter().find(|secret| secret["attributes"]["expires_at"].is_null()).unwrap()["id"]
+        .as_str()
+        .unwrap();
+    let ada = guild.with_new_token("ada@example.com").await;
+    assert_eq!(ada.delete(&format!("/api/client_secrets/{works}")).await.status, 423);
+    guildhall::server::sweep(&guild.app).await.unwrap();
+    assert_eq!(list(&shop).await.len(), 1);
 }
 
 #[tokio::test]
@@ -166,8 +199,14 @@ async fn an_installation_can_show_secrets_once() {
     ] {
         assert!(!ada.get(&path).await.text().contains(&secret), "{path}");
     }
-    let changed = ada.patch(&path, change("api_credentials", &made.id(), json!({ "name": "Y" }))).await;
-    assert_eq!(changed.status, 200);
+    for attributes in [json!({ "name": "Y" }), json!({})] {
+        let changed = ada.patch(&path, change("api_credentials", &made.id(), attributes)).await;
+        assert_eq!((changed.status, changed.attribute("client_secret")), (200, json!("")));
+    }
+    let first = ada.get(&format!("{path}/client_secrets")).await.ids().remove(0);
+    let changed =
+        ada.patch(&format!("/api/client_secrets/{first}"), change("client_secrets", &first, json!({}))).await;
+    assert_eq!((changed.status, changed.attribute("secret")), (200, json!("")));
     let body = json!({ "grant_type": "client_credentials", "client_id": made.attribute("client_id"), "client_secret": secret });
     assert_eq!(guild.nobody().post("/oauth/token", body).await.status, 200);
 }

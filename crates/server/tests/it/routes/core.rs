@@ -112,7 +112,7 @@ async fn another_organizations_host_is_closed() {
         for host in ["red.example.test", "blue-2.example.test"] {
             let refused = somebody.at(host, path).await;
             assert_eq!(refused.problems(), ["401 INVALID_TOKEN: The access token you provided is invalid."]);
-            assert_eq!(refused.header("www-authenticate"), "Bearer");
+            assert_eq!(refused.header("www-authenticate"), "Bearer error=\"invalid_token\"");
         }
         assert_eq!(guild.nobody().at("blue.example.test", path).await.status, 401);
         let personal = client.organization.owner.at("blue.example.test", path).await;

@@ -225,7 +225,9 @@ async fn a_public_webapp_shows_no_secret_and_its_verifier() {
     let refresh =
         json!({ "grant_type": "refresh_token", "refresh_token": tokens.refresh, "client_secret": null });
     assert_eq!(shop.asks_for_token(refresh).await.status, 200);
-    let with_secret = json!({ "grant_type": "client_credentials" });
+    // It has none to try.
+    assert_eq!(shop.client_secret, "");
+    let with_secret = json!({ "grant_type": "client_credentials", "client_secret": "a secret" });
     assert_eq!(refusal(&shop.asks_for_token(with_secret).await), (401, "invalid_client".to_owned()));
     let path = shop.asks(&[("redirect_uri", here), ("code_challenge", ""), ("code_challenge_method", "")]);
     let refused = ada.open(&path).await;

@@ -70,6 +70,52 @@ async fn an_application_learns_of_the_tokens_of_its_organization() {
 }
 
 #[tokio::test]
+async fn a_command_lines_token_is_nobody_elses_business() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    let begun =
+        guild.nobody().post("/oauth/device_authorization", json!({ "client_id": "dashboard" })).await.json();
+    ada.open("/device").await;
+    ada.send("/device", &[("code", begun["user_code"].as_str().unwrap()), ("decision", "allow")]).await;
+    let grant = json!({
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": "dashboard", "device_code": begun["device_code"],
+    });
+    let tokens = Tokens::of(&guild.nobody().post("/oauth/token", grant).await);
+    let mallory = guild.signed_up("mallory").await;
+    drop(mallory);
+    let own = guild
+        .operate(|work| {
+            let user = guildhall::resources::users::by_email(work, "mallory@example.com")?.unwrap();
+            guildhall::resources::users::rotate_secret(work, &user)
+        })
+        .await
+        .unwrap();
+    for token in [&tokens.access, &tokens.refresh] {
+        let body = json!({ "client_id": own.client_id, "client_secret": own.client_secret, "token": token });
+        assert_eq!(
+            guild.nobody().post("/oauth/introspect", body.clone()).await.json(),
+            json!({ "active": false })
+        );
+        assert_eq!(guild.nobody().post("/oauth/revoke", body).await.status, 403);
+    }
+    // Signing out everywhere ends it, and what was about to be let in.
+    let second =
+        guild.nobody().post("/oauth/device_authorization", json!({ "client_id": "dashboard" })).await.json();
+    ada.open("/device").await;
+    ada.send("/device", &[("code", second["user_code"].as_str().unwrap()), ("decision", "allow")]).await;
+    ada.open("/account/security").await;
+    ada.send("/account/security/end-all", &[]).await;
+    assert_eq!(guild.bearer(&tokens.access).get("/api/user").await.status, 401);
+    let grant = json!({
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": "dashboard", "device_code": second["device_code"],
+    });
+    assert_eq!(guild.nobody().post("/oauth/token", grant).await.status, 400);
+    let refresh =
+        json!({ "grant_type": "refresh_token", "client_id": "dashboard", "refresh_token": tokens.refresh });
+    assert_eq!(guild.nobody().post("/oauth/token", refresh).await.status, 400);
+}
+
+#[tokio::test]
 async fn it_takes_a_secret() {
     let guild = Guild::new().await;
     let (shop, _) = Webapp::new(&guild).await;

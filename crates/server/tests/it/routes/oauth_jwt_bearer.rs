@@ -151,6 +151,23 @@ async fn what_says_nothing_or_too_much_is_refused_alike() {
 }
 
 #[tokio::test]
+async fn it_ends_with_the_enterprise() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let client = credential(&ada, "integration").await;
+    let tokens =
+        Tokens::of(&client.asks_for_token(grant(&saying(json!({ "custom_claim": { "a": 1 } })))).await);
+    guild
+        .operate(|work| {
+            let user = guildhall::resources::users::by_email(work, "ada@example.com")?.unwrap();
+            guildhall::resources::users::set_plan(work, &user, "growth")
+        })
+        .await
+        .unwrap();
+    assert_eq!(refusal(&client.refreshes(&tokens.refresh).await), (401, "unauthorized_client".to_owned()));
+}
+
+#[tokio::test]
 async fn it_takes_a_secret_and_an_enterprise() {
     let guild = Guild::new().await;
     let ada = guild.user("ada").await;

@@ -120,4 +120,11 @@ async fn what_is_nobodys_is_as_good_as_revoked() {
         let body = json!({ "client_id": client_id, "client_secret": client_secret, "token": token });
         assert_eq!(guild.nobody().post("/oauth/revoke", body).await.text(), "{}");
     }
+    // Also to an application that keeps no secret.
+    let ada = guild.user("ada").await;
+    let (id, _, _) = credential(&ada, "sales_channel", "test").await;
+    for client_id in [id.as_str(), "dashboard"] {
+        let body = json!({ "client_id": client_id, "token": "a.b.c" });
+        assert_eq!(guild.nobody().post("/oauth/revoke", body).await.text(), "{}");
+    }
 }

@@ -95,6 +95,29 @@ async fn clients_send_all_sorts_of_things_along() {
 }
 
 #[tokio::test]
+async fn nothing_is_said_twice_and_nothing_holds_what_no_text_holds() {
+    let guild = Guild::new().await;
+    let ada = registered(&guild).await;
+    let twice = format!(
+        "{{\"grant_type\":\"client_credentials\",\"client_id\":\"x\",\"client_id\":\"{}\"}}",
+        ada.client_id
+    );
+    let refused = guild.nobody().send("POST", "/oauth/token", twice).await;
+    assert_eq!((refused.status, &refused.json()["error"]), (400, &json!("invalid_request")));
+    let body =
+        json!({ "grant_type": "client_credentials", "client_id": "\u{0}", "client_secret": "x\u{0}y" });
+    assert_eq!(ask(&guild.nobody(), body).await.json()["error"], json!("invalid_client"));
+    let nobody = guild.nobody();
+    for (header, status) in [("Basic !!!", 401), ("Basic ", 401), ("basic eA==", 401), ("Bearer x", 200)] {
+        let body = json!({ "grant_type": "client_credentials", "client_id": ada.client_id, "client_secret": ada.client_secret });
+        let request = nobody.request("POST", "/oauth/token").header("authorization", header);
+        let request =
+            request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap();
+        assert_eq!(nobody.ask(request).await.status, status, "{header}");
+    }
+}
+
+#[tokio::test]
 async fn a_sales_channel_needs_no_secret_and_says_whether_it_showed_one() {
     let guild = Guild::new().await;
     let ada = guild.user("ada").await;
@@ -307,7 +330,7 @@ async fn bad_tokens_are_all_refused_alike() {
             ["401 UNAUTHORIZED: The access token you provided is invalid."],
             "{token}"
         );
-        assert_eq!(refused.header("www-authenticate"), "Bearer");
+        assert_eq!(refused.header("www-authenticate"), "Bearer error=\"invalid_token\"");
     }
     assert_eq!(guild.nobody().get("/api/user").await.status, 401);
     let odd = guild.nobody();

@@ -11,7 +11,7 @@ async fn clients_learn_where_everything_is() {
     assert_snapshot!(pretty(&openid.json(), &[]), @r#"
     {
       "issuer": "https://auth.example.test",
-      "authorization_endpoint": "http://dashboard.example.test:8080/oauth/authorize",
+      "authorization_endpoint": "https://dashboard.example.test/oauth/authorize",
       "token_endpoint": "https://auth.example.test/oauth/token",
       "userinfo_endpoint": "https://auth.example.test/oauth/userinfo",
       "jwks_uri": "https://auth.example.test/.well-known/jwks.json",
