@@ -34,3 +34,8 @@ screenshots:
 # What is shipped
 release:
     cargo build --release --locked
+
+# Ten million random texts for each place that takes texts of strangers apart
+fuzz runs="10000000":
+    command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --version 0.13.2 --locked
+    for target in jwt assertion redirect scope form; do RUSTC_BOOTSTRAP=1 cargo fuzz run $target -- -runs={{runs}} -max_len=4096 -verbosity=0 -print_final_stats=1; done

@@ -183,6 +183,62 @@ test('a forgotten password and a moved address', async () => {
   await look(nobody, 'reset-choose')
 })
 
+test('applications that ask to act for somebody', async () => {
+  const { client_id, client_secret } = place.guildhall.command('users', 'rotate-secret', '--email', 'ada@example.com')
+  const post = async (at, body, headers) => (await fetch(`${place.guildhall.plain}${at}`, { method: 'POST', body, headers })).json()
+  const granted = await post('/oauth/token', new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret }))
+  const headers = { authorization: `Bearer ${granted.access_token}`, 'content-type': 'application/vnd.api+json' }
+  const { data: [organization] } = await (await fetch(`${place.guildhall.plain}/api/organizations`, { headers })).json()
+  const redirect_uri = 'https://shop.example.com/callback'
+  const shop = await post('/api/api_credentials', JSON.stringify({
+    data: {
+      type: 'api_credentials',
+      attributes: { name: 'Shop', kind: 'webapp', redirect_uri },
+      relationships: { organization: { data: { type: 'organizations', id: organization.id } } }
+    }
+  }), headers)
+  const ask = (more = {}) => `/oauth/authorize?${new URLSearchParams({ response_type: 'code', client_id: shop.data.attributes.client_id, redirect_uri, ...more })}`
+  const italian = await place.person({ locale: 'it-IT', storageState: await ada.context().storageState() })
+  for (const [page, tag] of [[ada, ''], [italian, '-it']]) {
+    await page.goto(ask({ scope: 'openid profile email market:id:a store:code:b' }))
+    await look(page, `consent${tag}`)
+    await page.goto(ask({ scope: 'openid email' }))
+    await look(page, `consent-know${tag}`)
+  }
+  const stranger = await place.person()
+  await place.signUp(stranger, 'Stranger')
+  await stranger.goto(ask())
+  await look(stranger, 'consent-stranger')
+  for (const [name, more] of [['redirect', { redirect_uri: 'https://evil.example' }], ['client', { client_id: 'x' }], ['over', { request_uri: 'urn:ietf:params:oauth:request_uri:x' }]]) {
+    await ada.goto(ask(more))
+    await look(ada, `request-${name}`)
+  }
+  await ada.goto('/account/applications')
+  await look(ada, 'applications-none')
+  await ada.route('https://shop.example.com/**', (route) => route.fulfill({ body: 'here' }))
+  await ada.goto(ask({ scope: 'openid market:all' }))
+  await ada.press('Agree')
+  await ada.waitForURL('https://shop.example.com/**')
+  ada.strays.length = 0
+  const begun = await post('/oauth/device_authorization', new URLSearchParams({ client_id: 'dashboard' }))
+  await ada.goto('/device')
+  await look(ada, 'device')
+  await ada.fills({ code: 'ZZZZ-ZZZZ' })
+  await ada.press('Go on')
+  await look(ada, 'device-wrong')
+  await ada.fills({ code: begun.user_code })
+  await ada.press('Go on')
+  await look(ada, 'device-consent')
+  await ada.press('Agree')
+  await look(ada, 'device-allowed')
+  const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:device_code', client_id: 'dashboard', device_code: begun.device_code })
+  assert.ok((await post('/oauth/token', body)).access_token)
+  await ada.goto('/account/applications')
+  await look(ada, 'applications')
+  await ada.getByRole('button', { name: /Take back/ }).click()
+  await look(ada, 'applications-sure')
+})
+
 test('refusals', async () => {
   await nobody.goto('/sign-in')
   await nobody.evaluate(() => { document.querySelector('main [name=csrf]').value = 'forged' })
