@@ -35,6 +35,10 @@ fn around_port(uri: &str) -> Option<(&str, &str)> {
 
 /// Whether a place is fit to receive a code: over TLS or on one's own machine, without a fragment or a user.
 pub fn is_safe(uri: &str) -> bool {
+    // A parser forgives blanks, control characters and backslashes; browsers do not all do so alike.
+    if !uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        return false;
+    }
     let Ok(url) = Url::parse(uri) else { return false };
     let is_plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
     is_plain && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(&url))
@@ -140,6 +144,11 @@ mod tests {
             "data:text/html,x",
             "//app.example.com",
             "",
+            "\0http://localhost",
+            " https://app.example.com/",
+            "https:\\\\app.example.com",
+            "https://app.example.com/\n",
+            "https://äpp.example.com/",
         ] {
             assert!(!is_safe(bad), "{bad}");
         }

@@ -71,9 +71,10 @@ fn ask(
     role: &str,
     code: &str,
 ) -> Answer {
-    let shown = devices::shown(code);
     let asked = consent::section(visit, application, &device.scope, role);
-    let mut answers = Section::default().text(visit.say.with("device-sure", &[("code", &shown)]));
+    let mut answers = Section::default()
+        .text(visit.say.of("device-sure"))
+        .show(visit.say.of("field-device-code"), devices::shown(code));
     for form in consent::forms(visit, "/device", &[("code", code)]) {
         answers = answers.form(form);
     }

@@ -26,8 +26,11 @@ async fn a_code_in_the_address_still_has_to_be_sent() {
     If you agree, it may:
     do everything in Guildhall that you may do: see and change your organizations and their members
     see the figures of your organizations
-    Agree only if you have begun this yourself and your device shows the code WBBB-BBBB. Nobody else may ask you for it.
+    Agree only if you have begun this yourself and your device shows this code. Nobody else may ask you for it.
     You are signed in as ada@example.com.
+    Code on your device
+    WBBB-BBBB
+    Copy
     Agree
     Do not agree
     Use another account
