@@ -1,5 +1,6 @@
 //! Asking over many connections at once, cheaply, and timing the answers.
 
+use serde_json::{Value as Json, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,6 +59,16 @@ impl Load {
             format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
         };
         Self { address, method: "POST", make: Arc::new(make) }
+    }
+
+    /// A token for an application itself.
+    pub(crate) fn granted(address: SocketAddr, client_id: &str, client_secret: &str) -> String {
+        let body = json!({ "grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret });
+        let request = (Self::post(address, "/oauth/token", "", move |_| body.to_string()).make)(0);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let answer = runtime.block_on(once(address, &request));
+        let granted: Json = serde_json::from_slice(&answer).expect("a document");
+        granted["access_token"].as_str().expect("a token").to_owned()
     }
 
     /// Measures it, and the bare handler at `floor` with the same bytes.

@@ -36,6 +36,8 @@ pub(crate) struct Serving {
     pub(crate) email: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
+    /// An integration of the organization: its client id and its secret.
+    pub(crate) integration: (String, String),
     /// Seconds it took to fill the database.
     pub(crate) loaded: f64,
     /// Milliseconds from the start of the process on the filled database to its first answer.
@@ -106,6 +108,7 @@ impl Serving {
             email: text("email"),
             client_id: text("client_id"),
             client_secret: text("client_secret"),
+            integration: (text("integration_id"), text("integration_secret")),
             loaded: filled["loaded"].as_f64().expect("a number"),
             signatures: self::told(&mut pinned(&["--signatures", path]))["signatures"]
                 .as_f64()
@@ -215,7 +218,14 @@ async fn fill(app: &Arc<App>, size: u64) -> Json {
     let body = json!({ "data": { "type": "organizations", "attributes": { "name": "Large" } } });
     let organization = ask("/api/organizations?include=roles", &token, body).await;
     let role = organization["included"][1]["id"].as_str().expect("a role").to_owned();
+    let admin = organization["included"][0]["id"].clone();
     let organization = organization["data"]["id"].as_str().expect("an id").to_owned();
+    let link = |kind: &str, id: &Json| json!({ "data": { "type": kind, "id": id } });
+    let body = json!({ "data": {
+        "type": "api_credentials", "attributes": { "name": "Integration", "kind": "integration" },
+        "relationships": { "organization": link("organizations", &json!(organization)), "role": link("roles", &admin) },
+    } });
+    let integration = ask("/api/api_credentials", &token, body).await["data"]["attributes"].take();
     let began = Instant::now();
     let mut membership = String::new();
     let mut first = 0;
@@ -229,6 +239,7 @@ async fn fill(app: &Arc<App>, size: u64) -> Json {
     }
     json!({
         "organization": organization, "role": role, "membership": membership, "email": format!("member{}@example.com", size / 2),
+        "integration_id": integration["client_id"], "integration_secret": integration["client_secret"],
         "client_id": made.client_id, "client_secret": made.client_secret, "loaded": began.elapsed().as_secs_f64(),
     })
 }
