@@ -44,11 +44,6 @@ pub fn is_safe(uri: &str) -> bool {
     is_plain && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(&url))
 }
 
-/// Whether a place is on the machine of whoever is asked.
-pub fn is_on_own_machine(uri: &str) -> bool {
-    Url::parse(uri).is_ok_and(|url| is_loopback(&url))
-}
-
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

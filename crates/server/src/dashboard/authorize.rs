@@ -63,8 +63,8 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Answer> {
     };
     let asks_again = request.prompts("consent")
         || request.prompts("select_account")
-        || request.application.is_public()
-        || redirects::is_on_own_machine(&request.redirect_uri) && request.application.credential().is_none();
+        // Anybody could say that they are an application which cannot show that it is itself.
+        || request.application.is_public();
     if !asks_again && !remembered.is_empty() && scope::covers(&remembered, &request.scope) {
         return allow(visit, session, request).await;
     }
