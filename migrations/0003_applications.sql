@@ -36,11 +36,11 @@ alter table api_credentials drop column client_secret;
 create view enabled_organizations as
 select id, slug, name, region, primary_color from organizations where disabled_at is null;
 
+-- Of one table, so that it can stand at the right of an outer join without being made as a whole.
 create view live_memberships as
 select m.id, m.organization_id, m.user_id, m.role_id, m.membership_profile_id, m.owner, m.access_scope
 from memberships m
-join enabled_organizations o on o.id = m.organization_id
-where m.status = 'active';
+where m.status = 'active' and exists (select 1 from enabled_organizations o where o.id = m.organization_id);
 
 create view enabled_credentials as
 select

@@ -65,6 +65,12 @@ impl Db {
         self.queues.statements()
     }
 
+    /// How many rows were read because no index led to those that were wanted. Counted in debug builds only, for
+    /// tests that no request reads a table as a whole.
+    pub fn scanned(&self) -> u64 {
+        self.queues.scanned()
+    }
+
     /// Looks through the whole database for damage; what it finds is the error.
     pub async fn check(&self) -> Result<()> {
         self.read(|tx| tx.engine.check()).await

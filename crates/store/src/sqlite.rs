@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
+use rusqlite::{CachedStatement, Connection, ErrorCode, StatementStatus, ToSql};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,8 +41,8 @@ impl Options {
         let mut writer = connect(&self.file, self.durable)?;
         migrate::apply(&mut writer, migrations)?;
         let (write, jobs) = unbounded();
-        let statements = Arc::<AtomicU64>::default();
-        let count = statements.clone();
+        let total = Arc::<Count>::default();
+        let count = total.clone();
         spawn("writer", move || write_all(&writer, &count, &jobs))?;
         let (read, jobs) = unbounded::<Job>();
         for _ in 0..self.readers.max(1) {
@@ -50,10 +50,10 @@ impl Options {
             reader.pragma_update(None, "query_only", true).map_err(words)?;
             let jobs = jobs.clone();
             let patience = Patience::of(&mut reader)?;
-            let count = statements.clone();
+            let count = total.clone();
             spawn("reader", move || read_all(&reader, &count, &patience, &jobs))?;
         }
-        Ok(Db::new(Queues { read, write, statements }))
+        Ok(Db::new(Queues { read, write, count: total }))
     }
 }
 
@@ -134,7 +134,14 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
 pub(crate) struct Queues {
     read: Sender<Job>,
     write: Sender<Job>,
-    statements: Arc<AtomicU64>,
+    count: Arc<Count>,
+}
+
+/// What statements cost.
+#[derive(Default)]
+struct Count {
+    statements: AtomicU64,
+    scanned: AtomicU64,
 }
 
 impl Queues {
@@ -148,7 +155,11 @@ impl Queues {
     }
 
     pub(crate) fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
+        self.count.statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn scanned(&self) -> u64 {
+        self.count.scanned.load(Ordering::Relaxed)
     }
 }
 
@@ -174,7 +185,7 @@ impl Patience {
     }
 }
 
-fn read_all(connection: &Connection, count: &AtomicU64, patience: &Patience, jobs: &Receiver<Job>) {
+fn read_all(connection: &Connection, count: &Count, patience: &Patience, jobs: &Receiver<Job>) {
     for mut job in jobs {
         patience.begin();
         let begun = control(connection, "begin");
@@ -185,7 +196,7 @@ fn read_all(connection: &Connection, count: &AtomicU64, patience: &Patience, job
 }
 
 /// Runs the units that wait and commits them together; nobody is answered before the flush.
-fn write_all(connection: &Connection, count: &AtomicU64, jobs: &Receiver<Job>) {
+fn write_all(connection: &Connection, count: &Count, jobs: &Receiver<Job>) {
     for first in jobs {
         let mut units = vec![first];
         units.extend(jobs.try_iter().take(UNITS_A_COMMIT - 1));
@@ -220,7 +231,7 @@ enum Outcome {
 
 fn commit(
     connection: &Connection,
-    count: &AtomicU64,
+    count: &Count,
     units: &mut [Job],
     savepoints: Savepoints,
 ) -> Result<Outcome> {
@@ -261,8 +272,7 @@ fn control(connection: &Connection, sql: &str) -> Result<()> {
 /// Statements of one transaction.
 pub(crate) struct Statements<'a> {
     connection: &'a Connection,
-    /// How many statements there were.
-    count: &'a AtomicU64,
+    count: &'a Count,
 }
 
 impl Statements<'_> {
@@ -285,11 +295,24 @@ impl Statements<'_> {
                 }
             }
         }
+        drop(found);
+        self.note(&statement);
         Ok(rows)
     }
 
     pub(crate) fn execute(&mut self, sql: &Sql) -> Result<usize> {
-        self.prepare(sql)?.raw_execute().map_err(words)
+        let mut statement = self.prepare(sql)?;
+        let touched = statement.raw_execute().map_err(words)?;
+        self.note(&statement);
+        Ok(touched)
+    }
+
+    /// Counts the rows that were read because no index led to those that were wanted: for tests.
+    fn note(&self, statement: &CachedStatement<'_>) {
+        if cfg!(debug_assertions) {
+            let steps = statement.reset_status(StatementStatus::FullscanStep);
+            self.count.scanned.fetch_add(u64::try_from(steps).unwrap_or(0), Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn check(&mut self) -> Result<()> {
@@ -301,7 +324,7 @@ impl Statements<'_> {
     }
 
     fn prepare(&self, sql: &Sql) -> Result<CachedStatement<'_>> {
-        self.count.fetch_add(1, Ordering::Relaxed);
+        self.count.statements.fetch_add(1, Ordering::Relaxed);
         let mut statement = self.connection.prepare_cached(sql.as_str()).map_err(words)?;
         for (index, value) in sql.args().iter().enumerate() {
             statement.raw_bind_parameter(index + 1, value).map_err(words)?;

@@ -21,4 +21,5 @@ mod pages;
 mod prevented;
 mod revocation;
 mod routes;
+mod scans;
 mod webapp;
