@@ -33,7 +33,12 @@ pub fn jwt(token: &str) {
     let (header, rest) = signed.split_once('.').expect("a token has parts");
     let signature = rest.split_once('.').expect("a token has parts").1;
     let payload = URL_SAFE_NO_PAD.encode(token);
-    for shown in [token.to_owned(), format!("{header}.{token}"), format!("{header}.{payload}.{signature}")] {
+    let mut all = vec![token.to_owned(), format!("{header}.{token}")];
+    // Checking a whole signature takes as long as everything else a hundred times.
+    if token.len() % 64 == 0 {
+        all.push(format!("{header}.{payload}.{signature}"));
+    }
+    for shown in all {
         for of in Use::ALL {
             assert!(keyring.verify::<Claims>(of, &shown, 0).is_none());
         }
