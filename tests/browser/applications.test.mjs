@@ -5,7 +5,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { binary } from '../clients/server.mjs'
-import { folder, link, open, password, until } from './place.mjs'
+import { until } from '../tools.mjs'
+import { addPasskey, authenticator, folder, link, open, password } from './place.mjs'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8')
@@ -20,7 +21,8 @@ let grace
 const env = { ...process.env }
 
 before(async () => {
-  place = await open()
+  // With limits, as whoever reads the README has them.
+  place = await open('--rate-limits', 'on')
   const { domain, data, plain } = place.guildhall
   here = folder()
   fs.cpSync(path.join(root, 'examples'), path.join(here, 'examples'), { recursive: true })
@@ -74,7 +76,7 @@ test('a webapp is let in, keeps working while its secret is replaced, and ends w
   assert.deepEqual([broken, wide], [[], false])
   await grace.press('Agree')
   await grace.getByText('let in by user').waitFor()
-  await until('twenty calls', () => said.includes('20 calls and 1 refreshes for The Blue Brand, none refused'))
+  await until('ten calls', () => said.includes('10 calls and 1 refreshes for The Blue Brand, none refused'))
 
   const secrets = type(replace)
   assert.equal(secrets.trim().split('\n').length, 2)
@@ -105,4 +107,19 @@ test('somebody who said yes before is taken back after signing in, by a page tha
   await ada.fills({ email: 'ada@example.com', password })
   await ada.press('Sign in')
   await ada.waitForURL('http://localhost:3000/callback?code=**')
+})
+
+test('a passkey on the way to the application leads on to it', async () => {
+  const shop = JSON.parse(fs.readFileSync(path.join(here, 'shop.json'), 'utf8')).data.attributes
+  const query = new URLSearchParams({ response_type: 'code', client_id: shop.client_id, redirect_uri: 'http://localhost:3000/callback', prompt: 'login' })
+  await authenticator(ada)
+  await addPasskey(ada)
+  await ada.goto('/')
+  await ada.press('Sign out')
+  const shown = ada.waitForRequest((request) => request.method() === 'POST' && new URL(request.url()).pathname.startsWith('/sign-in'))
+  // The page offers the passkey by itself; whoever is not offered one presses the button.
+  await ada.goto(`/oauth/authorize?${query}`)
+  await ada.getByRole('button', { name: 'Use a passkey' }).click({ timeout: 3000 }).catch(() => {})
+  await ada.waitForURL('http://localhost:3000/callback?code=**')
+  assert.match((await shown).url(), /passkey/)
 })

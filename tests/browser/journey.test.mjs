@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import { authenticate } from '@commercelayer/js-auth'
 import { CommerceLayerProvisioning } from '@commercelayer/provisioning-sdk'
 import * as OTPAuth from 'otpauth'
-import { code, link, open, password } from './place.mjs'
+import { addPasskey, authenticator, code, link, open, password } from './place.mjs'
 
 let place
 
@@ -125,22 +125,6 @@ test('one-time codes of an independent authenticator let in', async () => {
   await page.press('Sign in')
   assert.equal(await page.heading(), 'Your organizations')
 })
-
-const authenticator = async (page, options = {}) => {
-  const client = await page.context().newCDPSession(page)
-  await client.send('WebAuthn.enable')
-  const { authenticatorId } = await client.send('WebAuthn.addVirtualAuthenticator', {
-    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true, ...options }
-  })
-  return { client, authenticatorId }
-}
-
-const addPasskey = async (page) => {
-  await page.goto('/account/security')
-  await page.fills({ name: 'This laptop' })
-  await page.press('Add a passkey')
-  await page.getByText('The passkey is ready to sign in with.').waitFor()
-}
 
 test('a passkey lets in, also as the only way in', async () => {
   const page = await place.person()

@@ -6,8 +6,9 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { authenticate } from '@commercelayer/js-auth'
 import { CommerceLayerProvisioning } from '@commercelayer/provisioning-sdk'
-import { binary, freePort, start } from '../clients/server.mjs'
-import { folder, mailServer, until } from './place.mjs'
+import { binary, start } from '../clients/server.mjs'
+import { freePort, until } from '../tools.mjs'
+import { folder, mailServer } from './place.mjs'
 
 const invite = async (guildhall, names) => {
   const owner = guildhall.user(`owner${Math.random().toString(36).slice(2)}`)

@@ -7,22 +7,13 @@ import { chromium } from 'playwright-core'
 import PostalMime from 'postal-mime'
 import { SMTPServer } from 'smtp-server'
 import { start } from '../clients/server.mjs'
+import { until } from '../tools.mjs'
 
 export const screenshots = path.resolve(import.meta.dirname, 'screenshots')
 export const password = 'orchid-tram-lantern'
 
 const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((file) => fs.existsSync(file))
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-export const until = async (what, check, patience = 20_000) => {
-  const deadline = Date.now() + patience
-  for (;;) {
-    const found = await check()
-    if (found) return found
-    if (Date.now() > deadline) throw new Error(`${what} did not happen`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-}
 
 // A mail server that keeps what it gets. `refuse` answers what is wrong with a recipient, `receive` gets each letter.
 export const mailServer = async (options = {}) => {
@@ -72,9 +63,27 @@ export const mailServer = async (options = {}) => {
 export const link = (letter) => letter.text.match(/^https?:\S+$/m)[0]
 export const code = (letter) => letter.text.match(/^ {4}(\d{6})$/m)[1]
 
+// A device that keeps passkeys, played by the browser.
+export const authenticator = async (page, options = {}) => {
+  const client = await page.context().newCDPSession(page)
+  await client.send('WebAuthn.enable')
+  const { authenticatorId } = await client.send('WebAuthn.addVirtualAuthenticator', {
+    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true, ...options }
+  })
+  return { client, authenticatorId }
+}
+
+export const addPasskey = async (page) => {
+  await page.goto('/account/security')
+  await page.fills({ name: 'This laptop' })
+  await page.press('Add a passkey')
+  await page.getByText('The passkey is ready to sign in with.').waitFor()
+}
+
 export const open = async (...flags) => {
   const mail = await mailServer()
-  const guildhall = await start('--rate-limits', 'off', '--mail', mail.url, ...flags)
+  const limits = flags.includes('--rate-limits') ? [] : ['--rate-limits', 'off']
+  const guildhall = await start(...limits, '--mail', mail.url, ...flags)
   const { port } = new URL(guildhall.plain)
   const home = `http://dashboard.guildhall.localhost:${port}`
   const browser = await chromium.launch({

@@ -44,6 +44,8 @@ test('a refresh gives a new pair', async () => {
   const after = await auth.authenticate('refresh_token', client(ada.shop, { refreshToken: before.refreshToken }))
   assert.deepEqual(Object.keys(after).sort(), WITH_OWNER)
   assert.notEqual(after.refreshToken, before.refreshToken)
+  const claims = ({ accessToken }) => ({ ...auth.jwtDecode(accessToken).payload, iat: 0, exp: 0, rand: 0 })
+  assert.deepEqual(claims(after), claims(before))
   assert.equal((await core(after.accessToken, '/api/application')).status, 200)
 })
 
@@ -82,6 +84,18 @@ test('an access token and a refresh token end on the next request', async () => 
   assert.deepEqual(wrong.errors[0], { title: 'unauthorized_client', detail: 'You are not authorized to revoke this token', code: 'FORBIDDEN', status: 403, meta: {} })
 })
 
+test('the token of a guest is ended by who has the secret, and by nobody else', async () => {
+  const channel = await ada.make('sales_channel')
+  const { accessToken: token } = await auth.authenticate('client_credentials', { domain: guildhall.domain, clientId: channel.client_id, clientSecret: channel.client_secret })
+  for (const other of [{ clientId: channel.client_id }, { clientId: channel.client_id, clientSecret: 'wrong' }, { clientId: ada.shop.client_id, clientSecret: ada.shop.client_secret }]) {
+    const refused = await auth.revoke({ ...other, token })
+    assert.deepEqual([refused.errors[0].title, refused.errors[0].status], ['unauthorized_client', 403])
+    assert.equal((await core(token, '/api/organization')).status, 200)
+  }
+  assert.deepEqual(await auth.revoke({ clientId: channel.client_id, clientSecret: channel.client_secret, token }), {})
+  assert.equal((await core(token, '/api/organization')).status, 401)
+})
+
 test('passwords of customers are refused as long as there are none', async () => {
   const channel = await ada.make('sales_channel')
   const refused = await auth.authenticate('password', { domain: guildhall.domain, clientId: channel.client_id, username: 'a@example.com', password: 'x' })
@@ -98,6 +112,13 @@ const memory = () => {
   }
 }
 
+// The same token as one that ends in so many seconds, as its holder reads it.
+const ending = (token, seconds) => {
+  const [header, payload, signature] = token.split('.')
+  const claims = { ...JSON.parse(Buffer.from(payload, 'base64url')), exp: Math.floor(Date.now() / 1000) + seconds }
+  return [header, Buffer.from(JSON.stringify(claims)).toString('base64url'), signature].join('.')
+}
+
 test('makeSalesChannel keeps a guest, and asks anew once that has ended', async () => {
   const channel = await ada.make('sales_channel')
   const storage = memory()
@@ -106,10 +127,17 @@ test('makeSalesChannel keeps a guest, and asks anew once that has ended', async 
   assert.deepEqual([first.ownerType, first.scope, storage.kept.size], ['guest', 'market:code:europe', 1])
   assert.equal((await made.getAuthorization()).accessToken, first.accessToken)
   assert.equal((await core(first.accessToken, '/api/organization')).status, 200)
+  const asked = () => guildhall.log().split('\n').filter((line) => line.includes('/oauth/token')).length
+  // One that is about to end is as good as ended, and the server is asked. It gives the same one until shortly before its end.
+  const before = asked()
+  const [[key, kept]] = storage.kept
+  storage.kept.set(key, { ...kept, accessToken: ending(first.accessToken, 300) })
+  assert.equal((await made.getAuthorization()).accessToken, first.accessToken)
+  assert.equal(asked(), before + 1)
+  assert.equal((await made.getAuthorization()).accessToken, first.accessToken)
+  assert.equal(asked(), before + 1)
   await made.removeAuthorization('guest')
   assert.equal(storage.kept.size, 0)
-  // Until shortly before its end the server gives the same one.
-  assert.equal((await made.getAuthorization()).accessToken, first.accessToken)
 })
 
 test('makeIntegration keeps its token, and revokes it', async () => {

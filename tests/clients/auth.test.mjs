@@ -56,6 +56,10 @@ test('a sales channel gets a guest token', async () => {
   assert.deepEqual(payload.organization, { id: channel.organization.id, slug: channel.organization.slug, enterprise: true, region: 'eu-west-1' })
   assert.deepEqual([payload.application.public, payload.application.confidential, payload.test], [true, false, true])
   assert.equal(auth.jwtIsSalesChannel(payload), true)
+  // Who shows the secret is told from who does not.
+  const shown = await auth.authenticate('client_credentials', { domain: guildhall.domain, clientId: channel.client_id, clientSecret: channel.client_secret })
+  const { application } = auth.jwtDecode(shown.accessToken).payload
+  assert.deepEqual([application.public, application.confidential], [true, true])
   assert.equal(auth.getCoreApiBaseEndpoint(granted.accessToken), `https://${channel.organization.slug}.${guildhall.domain}`)
 })
 

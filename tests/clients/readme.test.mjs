@@ -35,6 +35,9 @@ const type = (text) => {
   return execFileSync('bash', ['-euo', 'pipefail', '-c', here], { cwd: folder, env, encoding: 'utf8' })
 }
 
+const section = (title) => read('README.md').split('\n## ').find((text) => text.startsWith(title))
+const beyond = () => blocks('sh', section('Beyond trying it out'))
+
 test('the two commands are the ones that exist', () => {
   const [run, check] = blocks('sh')
   assert.equal(run, 'cargo run --release -- serve --dev\n')
@@ -44,13 +47,12 @@ test('the two commands are the ones that exist', () => {
 
 test('five minutes lead to the first invited members', () => {
   const [user, curl, sdk] = blocks('sh').slice(2)
-  const answered = type(`${user}${curl}`)
-  const [made, listed] = answered.replace('}{"data"', '}\n{"data"').split('\n').map((line) => JSON.parse(line))
+  // In one terminal, from the first line to the last.
+  const answered = type(`${user}${curl}echo\n${sdk}`).trim().split('\n')
+  const [made, listed] = answered[0].replace('}{"data"', '}\n{"data"').split('\n').map((line) => JSON.parse(line))
   assert.equal(made.data.attributes.slug, 'my-first')
-  assert.deepEqual(listed.included.map((one) => one.type).sort(), ['api_credentials', 'api_credentials', 'memberships', 'roles'])
-  const again = user.split('\n').slice(1).join('\n')
-  const printed = type(`${again}${sdk}`).trim().split('\n').slice(-3)
-  assert.deepEqual(printed, ['you@example.com Admin active', 'grace@example.com Admin pending', 'alan@example.com Read-only pending'])
+  assert.deepEqual(listed.included.map((one) => one.type).sort(), ['api_credentials', 'api_credentials', 'memberships', 'roles', 'roles'])
+  assert.deepEqual(answered.slice(-3), ['you@example.com Admin active', 'grace@example.com Admin pending', 'alan@example.com Read-only pending'])
   assert.equal(fs.readdirSync(path.join(guildhall.data, 'mail')).length, 2)
 })
 
@@ -59,19 +61,19 @@ test('the script in the README is the one in the examples', () => {
 })
 
 test('help, doctor and the settings are as told', () => {
-  const printed = type(blocks('sh').at(-2))
+  const printed = type(beyond().at(-2))
   assert.match(printed, /Usage: guildhall/)
   assert.match(printed, /ok {4}database reads: /)
   const [settings] = blocks('toml')
   fs.writeFileSync(path.join(folder, 'guildhall.toml'), settings)
-  const found = execFileSync(binary, ['doctor', '--json', '--data', path.join(folder, 'other')], { cwd: folder, encoding: 'utf8' })
+  const found = execFileSync(binary, ['doctor', '--json', '--data', guildhall.data], { cwd: folder, encoding: 'utf8' })
   const { plans, limits } = JSON.parse(found).settings
   assert.deepEqual(plans.growth, { enterprise: false, organizations: 3, memberships: 25 })
   assert.deepEqual([limits['tokens-a-minute'], limits['reads-a-minute']], [60, 1000])
 })
 
 test('the mail can be tried out', () => {
-  const printed = type(blocks('sh').at(-1)).trim().split('\n')
+  const printed = type(beyond().at(-1)).trim().split('\n')
   assert.equal(printed[0], 'sent to you@example.com')
   assert.match(printed.at(-1), /^\d+ letters wait, 0 were refused$/)
   assert.equal(fs.readdirSync(path.join(folder, 'test-letters')).length, 1)

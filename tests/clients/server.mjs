@@ -5,20 +5,13 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import tls from 'node:tls'
-import net from 'node:net'
+import { freePort } from '../tools.mjs'
 
 export const binary = process.env.GUILDHALL ?? path.resolve('../../target/debug/guildhall')
 
 // The hosts of the server are on this machine, whatever the resolver knows.
 const lookup = dns.lookup
 dns.lookup = (host, ...rest) => lookup(host.endsWith('.localhost') ? 'localhost' : host, ...rest)
-
-export const freePort = () => new Promise((resolve) => {
-  const probe = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address()
-    probe.close(() => resolve(port))
-  })
-})
 
 // Trust the server's own authority in this process, as NODE_EXTRA_CA_CERTS does for a new one.
 const trust = (file) => {

@@ -13,9 +13,9 @@ pub(crate) struct Conditions<'a> {
 }
 
 impl Conditions<'_> {
-    /// Adds `and` and the filter's condition on the row that `table` names.
-    pub(crate) fn filter(&self, sql: &mut Sql, spec: &'static Spec, filter: &Filter) {
-        sql.push(" and (");
+    /// Adds `and` and the filter's condition. One that is not `joined` is looked at by itself, row by row.
+    pub(crate) fn filter(&self, sql: &mut Sql, spec: &'static Spec, filter: &Filter, joined: bool) {
+        sql.push(if joined { " and (" } else { " and coalesce((" });
         for (index, term) in filter.terms.iter().enumerate() {
             sql.push(match (index, filter.any) {
                 (0, _) => "",
@@ -24,7 +24,18 @@ impl Conditions<'_> {
             });
             self.term(sql, spec, term, &term.path, "t");
         }
-        sql.push(")");
+        sql.push(if joined { ")" } else { "), false)" });
+    }
+
+    /// Selects the ids of those at the other end of a relationship for which a term holds.
+    pub(crate) fn linked(&self, relationship: &Relationship, term: &Term) -> Sql {
+        let target = self.catalog.target(relationship.kind);
+        let mut sql = Sql::text("select x.id from ");
+        sql.push(target.kind).push(" x where ");
+        (self.scope)(target).condition(&mut sql, "x");
+        sql.push(" and ");
+        self.test(&mut sql, term, "x");
+        sql
     }
 
     fn term(
@@ -55,10 +66,16 @@ impl Conditions<'_> {
         }
         let target = self.catalog.target(relationship.kind);
         let inner = format!("{table}{}", path.len());
-        sql.push(&format!("exists (select 1 from {} {inner} where ", target.kind));
-        join(sql, spec, relationship, table, &inner);
+        if relationship.few {
+            // Looked up once, and then by the index of those that link to them.
+            let link = relationship.column;
+            sql.push(&format!("{table}.{link} in (select {inner}.id from {} {inner} where ", target.kind));
+        } else {
+            sql.push(&format!("exists (select 1 from {} {inner} where ", target.kind));
+            join(sql, spec, relationship, table, &inner);
+            sql.push(" and ");
+        }
         // What the caller cannot see must not answer questions either.
-        sql.push(" and ");
         (self.scope)(target).condition(sql, &inner);
         sql.push(" and ");
         self.term(sql, target, term, rest, &inner);
@@ -72,6 +89,7 @@ impl Conditions<'_> {
                 sql: self.catalog.expression(attribute, table),
                 kind: attribute.kind,
                 folded: attribute.folded.map(|column| format!("{table}.{column}")),
+                searched: attribute.searched,
             },
         };
         compare(sql, &column, term);
@@ -99,11 +117,13 @@ struct Column {
     sql: String,
     kind: Kind,
     folded: Option<String>,
+    /// Whether an index of its parts was asked before, if it was worth it: see `lead`.
+    searched: bool,
 }
 
 impl Column {
     fn text(sql: String) -> Self {
-        Self { sql, kind: Kind::Text, folded: None }
+        Self { sql, kind: Kind::Text, folded: None, searched: false }
     }
 }
 
@@ -161,7 +181,22 @@ fn one(sql: &mut Sql, column: &Column, test: Test, negated: bool, value: &Value)
         Test::Greater => compare(" > ", value.clone()),
         Test::GreaterOrEq => compare(" >= ", value.clone()),
         Test::Like => like(sql, column, negated, text.to_lowercase()),
-        Test::Start => like(sql, column, negated, format!("{}%", escape(text))),
+        Test::Start => {
+            let prefix = text.to_lowercase();
+            if let (Some(folded), false) = (column.folded.as_ref().filter(|_| !negated), prefix.is_empty()) {
+                // The same as the pattern, as an index has it: texts are sorted by their bytes.
+                let end = format!("{prefix}{}", char::MAX);
+                sql.push(folded)
+                    .push(" >= ")
+                    .bind(prefix)
+                    .push(" and ")
+                    .push(folded)
+                    .push(" < ")
+                    .bind(end)
+                    .push(" and ");
+            }
+            like(sql, column, negated, format!("{}%", escape(text)));
+        }
         Test::End => like(sql, column, negated, format!("%{}", escape(text))),
         Test::Contains => like(sql, column, negated, format!("%{}%", escape(text))),
         Test::ContainsJson => {
@@ -173,7 +208,13 @@ fn one(sql: &mut Sql, column: &Column, test: Test, negated: bool, value: &Value)
 
 /// LIKE that ignores case; a backslash in the pattern makes the next character literal.
 fn like(sql: &mut Sql, column: &Column, negated: bool, pattern: String) {
-    sql.push("lower(").push(&column.sql).push(if negated { ") not like " } else { ") like " });
+    match &column.folded {
+        // An engine that guesses would ask that index once more, or although it is not worth it.
+        Some(folded) if column.searched => sql.push("(").push(folded).push(" || '')"),
+        Some(folded) => sql.push(folded),
+        None => sql.push("folded(").push(&column.sql).push(")"),
+    };
+    sql.push(if negated { " not like " } else { " like " });
     sql.bind(close(pattern)).push(" escape '\\'");
 }
 
@@ -205,8 +246,9 @@ fn whether(sql: &mut Sql, column: &Column, test: Test, holds: bool) {
         _ => None,
     };
     let condition = match (test, empty, holds) {
-        (Test::True, _, true) => format!("{name} = true"),
-        (Test::True, _, false) => format!("{name} = false"),
+        // As an index of the rows for which it holds has it.
+        (Test::True, _, true) => format!("({name})"),
+        (Test::True, _, false) => format!("not ({name})"),
         (Test::Present, Some(empty), true) => format!("({name} is not null and {name} <> {empty})"),
         (Test::Present, Some(empty), false) => format!("({name} is null or {name} = {empty})"),
         (_, _, true) => format!("{name} is not null"),

@@ -1,9 +1,15 @@
 //! How many records a collection has, mostly without counting them.
 
 use crate::Result;
+use crate::lead::Lead;
 use crate::scope::Arm;
 use crate::select::Collection;
-use guildhall_store::{Sql, Tx};
+use guildhall_store::{Sql, Tx, Value};
+
+/// The name under which the table `sizes` counts the rows of a kind with one value of an attribute, or one link.
+pub fn size_name(kind: &str, member: &str, value: &str) -> String {
+    format!("{kind}.{member}.{value}")
+}
 
 /// How many records a collection has. The table `sizes` knows most of them; only rows that are visible
 /// for another reason than their owner are counted.
@@ -12,27 +18,59 @@ pub(crate) fn count(
     collection: &Collection<'_>,
     tie: Option<(&'static str, &str)>,
 ) -> Result<u64> {
-    let spec = collection.spec;
-    let owners = match (collection.scope.arms.first(), spec.sized_by) {
-        (Some(Arm::In(column, values)), Some(sized_by)) if *column == sized_by => values,
-        _ => return number(tx, &collection.count(0)),
+    let (Some(owners), Some(names)) = (owners(collection, tie), names(collection)) else {
+        return number(tx, &collection.count(0));
     };
-    let owners: Vec<&String> = match tie {
-        _ if !collection.query.filters.is_empty() => return number(tx, &collection.count(0)),
-        None => owners.iter().collect(),
-        Some((column, id)) if Some(column) == spec.sized_by => {
-            owners.iter().filter(|owner| *owner == id).collect()
-        }
-        Some(_) => return number(tx, &collection.count(0)),
-    };
-    let mut sizes = Sql::new(
-        "select coalesce(sum(size), 0) from sizes where kind = ? and owner in (",
-        [spec.kind.into()],
-    );
-    sizes.bind_list(owners).push(")");
-    let sized = number(tx, &sizes)?;
+    let sized = size(tx, &names, &owners)?;
     let others = if collection.scope.arms.len() > 1 { number(tx, &collection.count(1))? } else { 0 };
     Ok(sized + others)
+}
+
+/// Whose rows a collection has, as far as the table `sizes` counts them.
+pub(crate) fn owners<'a>(
+    collection: &'a Collection<'_>,
+    tie: Option<(&'static str, &str)>,
+) -> Option<Vec<&'a String>> {
+    let sized_by = collection.spec.sized_by?;
+    let Some(Arm::In(column, owners)) = collection.scope.arms.first() else { return None };
+    match tie {
+        _ if *column != sized_by => None,
+        None => Some(owners.iter().collect()),
+        Some((column, id)) if column == sized_by => {
+            Some(owners.iter().filter(|owner| *owner == id).collect())
+        }
+        Some(_) => None,
+    }
+}
+
+/// Under which names the table `sizes` counts what a collection is filtered by.
+fn names(collection: &Collection<'_>) -> Option<Vec<String>> {
+    let spec = collection.spec;
+    match collection.filters().as_slice() {
+        [] => Some(vec![spec.kind.to_owned()]),
+        [filter] if filter.sized_link().is_some() => match &collection.lead {
+            Some(Lead::Links(relationship, ids)) => {
+                Some(ids.iter().map(|id| size_name(spec.kind, relationship.name, id)).collect())
+            }
+            _ => None,
+        },
+        [filter] => {
+            let (attribute, values) = filter.sized()?;
+            let name = |value: &Value| match value {
+                Value::Text(text) => Some(size_name(spec.kind, attribute.name, text)),
+                _ => None,
+            };
+            values.iter().map(name).collect()
+        }
+        _ => None,
+    }
+}
+
+/// How many rows the table `sizes` counts under these names.
+pub(crate) fn size(tx: &mut Tx<'_>, names: &[String], owners: &[&String]) -> Result<u64> {
+    let mut sql = Sql::text("select cast(coalesce(sum(size), 0) as bigint) from sizes where kind in (");
+    sql.bind_list(names).push(") and owner in (").bind_list(owners.iter().copied()).push(")");
+    number(tx, &sql)
 }
 
 fn number(tx: &mut Tx<'_>, sql: &Sql) -> Result<u64> {

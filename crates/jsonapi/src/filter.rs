@@ -19,6 +19,61 @@ pub(crate) struct Filter {
     pub(crate) terms: Vec<Term>,
 }
 
+impl Filter {
+    /// The ids one of which a linking column must hold, if that is all the filter says.
+    pub(crate) fn links(&self, column: &str) -> Option<&[Value]> {
+        let [term] = self.terms.as_slice() else { return None };
+        let [relationship] = term.path.as_slice() else { return None };
+        let is_link = !relationship.many && relationship.column == column && matches!(term.field, Field::Id);
+        (term.matcher.is_equality() && is_link).then_some(&term.values)
+    }
+
+    /// The attribute and the values one of which it must have, if the table `sizes` counts those and that is all the
+    /// filter says.
+    pub(crate) fn sized(&self) -> Option<(&'static Attribute, &[Value])> {
+        let (term, attribute) = self.own()?;
+        (attribute.sized && term.matcher.is_equality()).then_some((attribute, &term.values))
+    }
+
+    /// The relationship that it crosses, if the table `sizes` counts those that link to each, and what it asks of those.
+    pub(crate) fn sized_link(&self) -> Option<(&'static Relationship, &Term)> {
+        let [term] = self.terms.as_slice() else { return None };
+        let [relationship] = term.path.as_slice() else { return None };
+        // An id that is none may be asked for as well.
+        let is_plain = matches!(term.field, Field::Attribute(_)) || term.matcher.is_equality();
+        (relationship.sized && is_plain).then_some((*relationship, term))
+    }
+
+    /// The attribute and the longest text it must contain, in lower case, if an index knows substrings of it.
+    pub(crate) fn searched(&self) -> Option<(&'static Attribute, String)> {
+        let (term, attribute) = self.own()?;
+        let Matcher { test, negated, or_null, values, .. } = term.matcher;
+        let [Value::Text(text)] = term.values.as_slice() else { return None };
+        if !attribute.searched || negated || or_null || values != Values::One {
+            return None;
+        }
+        let pieces: Vec<&str> = match test {
+            // What is special in a pattern is not special here, but the index would take it for that.
+            Test::Contains | Test::End => text.split(['%', '_', '\\']).collect(),
+            // A backslash makes the next character literal.
+            Test::Like if !text.contains('\\') => text.split(['%', '_']).collect(),
+            _ => return None,
+        };
+        let longest = pieces.into_iter().max_by_key(|piece| piece.chars().count())?;
+        Some((attribute, longest.to_lowercase()))
+    }
+
+    /// Its one term, if that is about an attribute of the kind itself.
+    fn own(&self) -> Option<(&Term, &'static Attribute)> {
+        match self.terms.as_slice() {
+            [term @ Term { path, field: Field::Attribute(attribute), .. }] if path.is_empty() => {
+                Some((term, attribute))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// One condition.
 #[derive(Clone, Debug)]
 pub(crate) struct Term {

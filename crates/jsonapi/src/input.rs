@@ -374,6 +374,10 @@ fn identity(spec: &Spec, verb: Verb, id: Option<&str>, data: &Map<String, Json>)
 /// The id in a resource identifier of the relationship's kind.
 fn linked(relationship: &Relationship, item: &Json) -> Result<String, Problem> {
     match (item.get("type"), item.get("id")) {
+        // No id has a character that is none.
+        (Some(Json::String(_)), Some(Json::String(id))) if id.contains('\0') => {
+            Err(Problem::invalid_links_object())
+        }
         (Some(Json::String(kind)), Some(Json::String(id))) if kind == relationship.kind => Ok(id.clone()),
         (Some(Json::String(kind)), Some(Json::String(_))) => Err(Problem::type_mismatch(kind)),
         _ => Err(Problem::invalid_links_object()),

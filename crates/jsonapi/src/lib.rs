@@ -15,6 +15,7 @@ mod follow;
 mod format;
 mod include;
 mod input;
+mod lead;
 mod loaded;
 pub mod openapi;
 mod page;
@@ -29,6 +30,7 @@ pub mod spec;
 
 pub use catalog::Catalog;
 pub use coerce::check_email;
+pub use count::size_name;
 pub use error::{Error, Problem, Result};
 pub use format::timestamp;
 pub use input::{Action, Input, Verb};

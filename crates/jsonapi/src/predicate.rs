@@ -43,6 +43,16 @@ pub(crate) struct Matcher {
     pub(crate) or_null: bool,
 }
 
+impl Matcher {
+    /// Whether one of the values must be equal, and nothing else matches.
+    pub(crate) fn is_equality(self) -> bool {
+        self.test == Test::Equal
+            && !self.negated
+            && !self.or_null
+            && matches!(self.values, Values::One | Values::Any)
+    }
+}
+
 const fn matcher(name: &'static str, test: Test, values: Values) -> Matcher {
     Matcher { name, test, negated: false, values, or_null: false }
 }

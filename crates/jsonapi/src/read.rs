@@ -6,6 +6,7 @@ use crate::condition::{Conditions, of_kind};
 use crate::count::count;
 use crate::follow::{LIMIT, linked, refuse_too_many};
 use crate::include::Include;
+use crate::lead;
 use crate::render::{Linkage, Renderer};
 use crate::select::{Collection, Columns};
 use crate::spec::Relationship;
@@ -69,15 +70,24 @@ impl Reader<'_> {
             }
         };
         let columns = self.columns(query, spec, &query.include);
+        // What is asked of some organizations only costs as much as those.
+        let mut scope = (self.scope)(spec);
+        if let Some(column) = spec.sized_by {
+            for values in query.filters.iter().filter_map(|filter| filter.links(column)) {
+                scope.narrow(column, values);
+            }
+        }
         let tie = within.as_ref().map(|(relationship, id, _)| (relationship.column, *id));
-        let collection = Collection {
+        let mut collection = Collection {
             conditions: Conditions { catalog: self.catalog, scope: self.scope },
             spec,
-            scope: (self.scope)(spec),
+            scope,
             within: within.map(|(_, _, sql)| sql),
+            lead: None,
             query,
         };
         collection.check()?;
+        collection.lead = lead::find(tx, &collection, tie)?;
         let count = count(tx, &collection, tie)?;
         let rows =
             if query.page.offset() < count { tx.rows(&collection.page(&columns))? } else { Rows::default() };

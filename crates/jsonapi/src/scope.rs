@@ -1,6 +1,6 @@
 //! What a caller may see of one kind: the only way from a caller to rows.
 
-use guildhall_store::Sql;
+use guildhall_store::{Sql, Value};
 
 /// The rows of one kind that a caller may see: those that match any arm. Without arms there are none.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,20 @@ impl Scope {
     pub fn or_select(mut self, column: &'static str, query: Sql) -> Self {
         self.arms.push(Arm::Select(column, query));
         self
+    }
+
+    /// Without the rows of the first arm in which `column` has none of `values`, if that arm is about it.
+    pub(crate) fn narrow(&mut self, column: &str, values: &[Value]) {
+        let Some(Arm::In(own, ids)) = self.arms.first_mut() else { return };
+        if *own != column {
+            return;
+        }
+        let wanted =
+            |id: &String| values.iter().any(|value| matches!(value, Value::Text(text) if text == id));
+        ids.retain(wanted);
+        if ids.is_empty() {
+            self.arms.remove(0);
+        }
     }
 
     /// Adds the condition on the row that `table` names.

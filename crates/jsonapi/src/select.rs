@@ -1,6 +1,8 @@
 //! A declaration and a query, as SQL that reads rows.
 
 use crate::condition::Conditions;
+use crate::filter::Filter;
+use crate::lead::{Lead, hidden};
 use crate::query::Sort;
 use crate::scope::Arm;
 use crate::spec::{Attribute, Kind, Relationship};
@@ -13,6 +15,10 @@ const MOST_PARTS: usize = 100;
 const MOST_MERGED_ARGUMENTS: usize = 10_000;
 /// How many arguments a query may have; engines limit that too.
 const MOST_ARGUMENTS: usize = 30_000;
+
+/// How many filters may be considered together by an engine that looks for the best order of them all: that takes
+/// it longer than the query itself when there are many.
+const MOST_JOINED: usize = 4;
 
 /// What is read of each row: the id, then the attributes shown, then the links followed.
 #[derive(Clone, Debug)]
@@ -88,17 +94,25 @@ pub(crate) struct Collection<'a> {
     pub(crate) scope: Scope,
     /// For a related collection: the condition that ties it to its parent.
     pub(crate) within: Option<Sql>,
+    /// Where everything is that the filters match, if that was looked up.
+    pub(crate) lead: Option<Lead>,
     pub(crate) query: &'a Query,
 }
 
 impl Collection<'_> {
+    /// What is asked beside whose rows are wanted: the scope has been narrowed to those.
+    pub(crate) fn filters(&self) -> Vec<&Filter> {
+        let is_rest = |filter: &&Filter| self.spec.sized_by.and_then(|by| filter.links(by)).is_none();
+        self.query.filters.iter().filter(is_rest).collect()
+    }
+
     /// Adds everything a row must fulfil besides being visible.
     fn narrow(&self, sql: &mut Sql) {
         if let Some(within) = &self.within {
             sql.push(" and ").append(within);
         }
-        for filter in &self.query.filters {
-            self.conditions.filter(sql, self.spec, filter);
+        for (index, filter) in self.query.filters.iter().enumerate() {
+            self.conditions.filter(sql, self.spec, filter, index < MOST_JOINED);
         }
     }
 
@@ -107,7 +121,14 @@ impl Collection<'_> {
         let mut sql = Sql::text("select count(*) from ");
         sql.push(self.spec.kind).push(" t where ");
         let (earlier, later) = self.scope.arms.split_at(known);
-        Scope { arms: later.to_vec(), secrets: None }.condition(&mut sql, "t");
+        let later = Scope { arms: later.to_vec(), secrets: None };
+        if let Some(lead) = &self.lead {
+            lead.condition(&mut sql);
+            sql.push(" and ");
+            hidden(&mut sql, &later);
+        } else {
+            later.condition(&mut sql, "t");
+        }
         for arm in earlier {
             sql.push(" and not coalesce(");
             arm.condition(&mut sql, "t");
@@ -148,7 +169,7 @@ impl Collection<'_> {
                 sql.append(part);
                 self.narrow(&mut sql);
                 order(&mut sql, &keys, false);
-                sql.push(" limit ").bind(int(limit.saturating_add(offset))).push(")");
+                sql.push(" limit ").bind(int(limit.saturating_add(offset))).push(") p");
             }
             sql
         };
@@ -170,6 +191,9 @@ impl Collection<'_> {
 
     /// The scope as disjoint conditions, one for each value of the column the table is sized by.
     fn parts(&self) -> Vec<Sql> {
+        if let Some(lead) = &self.lead {
+            return lead.parts(&self.scope);
+        }
         let mut parts = Vec::new();
         for (index, arm) in self.scope.arms.iter().enumerate() {
             let values = match arm {

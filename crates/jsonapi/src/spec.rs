@@ -16,7 +16,7 @@ pub struct Spec {
     /// The path under which the caller's own record answers, for a resource that has no collection.
     pub singleton: Option<&'static str>,
     /// The column by whose value the table `sizes` counts its rows, so that a collection knows its
-    /// record count without counting.
+    /// record count without counting; see also [`Attribute::sized`].
     pub sized_by: Option<&'static str>,
     /// What it says of itself.
     pub attributes: &'static [Attribute],
@@ -116,6 +116,10 @@ pub struct Attribute {
     pub source: Source,
     /// The column that holds it in lower case, for attributes compared without case.
     pub folded: Option<&'static str>,
+    /// Whether the table `sizes` counts the rows with each of its values, too.
+    pub sized: bool,
+    /// Whether its substrings are looked up in `search_<kind>`, which has it in lower case.
+    pub searched: bool,
     /// What a new record has when it is not sent, as JSON.
     pub default: Option<&'static str>,
     /// One sentence about it.
@@ -139,6 +143,8 @@ const fn attribute(name: &'static str, kind: Kind) -> Attribute {
         sort: false,
         source: Source::Column,
         folded: None,
+        sized: false,
+        searched: false,
         default: None,
         doc: "",
         example: "",
@@ -274,6 +280,19 @@ impl Attribute {
         Self { folded: Some(column), ..self }
     }
 
+    /// The table `sizes` counts the rows with each of its values, too: it has few.
+    #[must_use]
+    pub const fn sized(self) -> Self {
+        Self { sized: true, ..self }
+    }
+
+    /// Its substrings are looked up in an index: the table or view `search_<kind>` has the columns `id`, the one the
+    /// kind is sized by, and this attribute in lower case.
+    #[must_use]
+    pub const fn searched(self) -> Self {
+        Self { searched: true, ..self }
+    }
+
     /// What a new record has when nothing is sent, as JSON.
     #[must_use]
     pub const fn default(self, json: &'static str) -> Self {
@@ -326,6 +345,7 @@ const MOMENT: &str = "\"2026-01-01T12:00:00.000Z\"";
 
 /// A link between two kinds.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of a declaration")]
 pub struct Relationship {
     /// Its name on the wire.
     pub name: &'static str,
@@ -343,6 +363,10 @@ pub struct Relationship {
     pub update: Sent,
     /// Whether its attributes may be filtered by.
     pub filter: bool,
+    /// Whether there are few of those that a caller sees, and many that link to each.
+    pub few: bool,
+    /// Whether the table `sizes` counts the rows that link to each, too.
+    pub sized: bool,
 }
 
 /// A link to one record, held in this table's `column`. It is derived until it says otherwise.
@@ -356,6 +380,8 @@ pub const fn one(name: &'static str, kind: &'static str, column: &'static str) -
         create: Sent::Never,
         update: Sent::Never,
         filter: true,
+        few: false,
+        sized: false,
     }
 }
 
@@ -365,6 +391,19 @@ pub const fn many(name: &'static str, kind: &'static str, column: &'static str) 
 }
 
 impl Relationship {
+    /// There are few of those that a caller sees, and many that link to each: to filter by them, they are looked up
+    /// first.
+    #[must_use]
+    pub const fn to_few(self) -> Self {
+        Self { few: true, ..self }
+    }
+
+    /// The table `sizes` counts the rows that link to each, too, and an index yields those in the default order.
+    #[must_use]
+    pub const fn sized(self) -> Self {
+        Self { sized: true, ..self }
+    }
+
     /// It must be sent at creation.
     #[must_use]
     pub const fn required(self) -> Self {

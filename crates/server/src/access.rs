@@ -62,7 +62,7 @@ impl Caller {
         } else {
             sql.push("join user_applications a on a.user_id = u.id").push(JOINS);
             sql.push("u.id = ").bind(&user.id).push(" and a.id = ").bind(&claims.application.id);
-            sql.push(" and a.valid_from <= ").bind(claims.iat);
+            bearer.counts(&mut sql);
             sql.push(" and not exists (select 1 from revoked_tokens where token_hash = ");
             sql.bind(&bearer.hash).push(")");
         }

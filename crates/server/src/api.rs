@@ -41,8 +41,19 @@ pub(crate) fn refusal(asked: &Asked, error: Error) -> Answer {
             let detail = "This query takes too long: filter by an organization, an id or an address as well.";
             refuse(&[Problem::new(503, "SERVICE_UNAVAILABLE", "Service unavailable", detail)])
         }
-        Error::Store(guildhall_store::Error::Busy) => {
-            let detail = "The database is busy: try again in a moment.";
+        Error::Store(
+            error @ (guildhall_store::Error::Busy
+            | guildhall_store::Error::Down
+            | guildhall_store::Error::Disk(_)),
+        ) => {
+            let detail = match error {
+                guildhall_store::Error::Disk(_) => {
+                    tracing::error!("{error}");
+                    "The disk of the database is full: nothing is written until there is room."
+                }
+                guildhall_store::Error::Down => "The database cannot be reached: try again in a moment.",
+                _ => "The database is busy: try again in a moment.",
+            };
             refuse(&[Problem::new(503, "SERVICE_UNAVAILABLE", "Service unavailable", detail)])
                 .header(RETRY_AFTER, "1")
         }
@@ -74,7 +85,7 @@ pub fn refuse(problems: &[Problem]) -> Answer {
 
 /// 405, with the methods that there are.
 pub fn method_not_allowed(method: &str, allowed: &[&str]) -> Answer {
-    let detail = format!("{method} is not allowed here; {} is.", allowed.join(", "));
+    let detail = format!("{method} is not allowed here, only {}.", allowed.join(", "));
     let problem = Problem::new(405, "METHOD_NOT_ALLOWED", "Method not allowed", detail);
     refuse(&[problem]).header(ALLOW, &allowed.join(", "))
 }
@@ -142,16 +153,24 @@ fn invalid_token() -> Problem {
 }
 
 async fn read(app: &Arc<App>, who: Who, target: Target, query: Query) -> Result<Answer> {
-    let app = app.clone();
-    let document = app
-        .db
-        .clone()
-        .read(move |tx| {
-            let caller = load(&app, tx, &who)?;
-            with_reader(&app, &caller, |reader| show(reader, tx, &caller, &target, &query))
-        })
-        .await?;
-    Ok(Answer::new(200, MEDIA_TYPE, document))
+    let db = app.db.clone();
+    // One record is as soon read as looked for elsewhere.
+    let is_list = match &target {
+        Target::Collection(_) => true,
+        Target::Related(_, _, relationship) => relationship.many,
+        Target::Record(..) | Target::Linkage(..) | Target::Deed(..) => false,
+    };
+    let apps = (app.clone(), app.clone());
+    let first = move |tx: &mut Tx<'_>| load(&apps.0, tx, &who);
+    let second = move |tx: &mut Tx<'_>, caller: &Caller| {
+        with_reader(&apps.1, caller, |reader| show(reader, tx, caller, &target, &query))
+    };
+    let document = if is_list {
+        db.read_both(first, second).await
+    } else {
+        db.read(move |tx| first(tx).and_then(|caller| second(tx, &caller))).await
+    };
+    Ok(Answer::new(200, MEDIA_TYPE, document?))
 }
 
 fn show(
@@ -219,11 +238,11 @@ async fn write(
         .write(move |tx| {
             let app = &*unit_app;
             let caller = load(app, tx, &who)?;
-            let now = app.clock.now();
             let author = Author::Caller(caller.clone());
             with_reader(app, &caller, |reader| {
-                let mut work = Work { tx, app, now, author: &author, request: Some(&request) };
-                change_one(&mut work, reader, &target, &change, &query, &who)
+                Work::within(tx, app, &author, Some(&request), |work| {
+                    change_one(work, reader, &target, &change, &query, &who)
+                })
             })
         })
         .await?;
@@ -288,6 +307,7 @@ fn read_back(
     (id, just_made): (&str, &str),
     query: &Query,
 ) -> Result<Vec<u8>> {
+    work.settle()?;
     let caller = Caller { just_made: just_made.to_owned(), ..load(work.app, work.tx, who)? };
     with_reader(work.app, &caller, |reader| reader.show(work.tx, spec, id, query))
 }

@@ -1,12 +1,12 @@
 //! The one place that ties everything together.
 
-use crate::accounts::guesses::Guesses;
+use crate::accounts::guesses::{self, Guesses};
 use crate::accounts::passkeys;
 use crate::accounts::passwords::Hasher;
 use crate::bearer::Verified;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{Config, Switch};
+use crate::config::{Config, DATABASE, Switch};
 use crate::crypto::Vault;
 use crate::keys::Keyring;
 use crate::limits::Limiter;
@@ -61,6 +61,8 @@ pub struct App {
     pub webauthn: Webauthn,
     /// How many requests there were, counted from a random number: what request ids are made of.
     pub requests: AtomicU64,
+    /// What this node is called among those on the same database, also after a restart.
+    pub node: String,
     /// Woken when a letter was queued.
     pub letters: Notify,
 }
@@ -74,15 +76,15 @@ impl App {
         // schema, the other waits. The lock ends with the file.
         let opening = fs::File::create(folder.join("open.lock"))?;
         opening.lock()?;
-        let vault = Vault::open(&folder.join("secret.key"), &chance)?;
-        let options = Options { file: folder.join(DATABASE), readers: config.readers, durable: true };
-        Self::with(config, options, vault, clock, chance).await
+        let vault = Vault::open(&folder.join(KEY), &chance)?;
+        let options = config.options()?;
+        Self::with(config, &options, vault, clock, chance).await
     }
 
     /// The same on a database and with a vault of one's own choice.
     pub async fn with(
         config: Config,
-        options: Options,
+        options: &Options,
         vault: Vault,
         clock: Clock,
         chance: Chance,
@@ -90,6 +92,9 @@ impl App {
         let db = options.open(schema::MIGRATIONS)?;
         let configured = config.plans.clone();
         db.write(move |tx| plans::complete(tx, &configured)).await?;
+        let now = clock.now();
+        let guesses = Guesses::default();
+        guesses.learn(&db.read(move |tx| guesses::known(tx, now)).await?);
         let (bits, life) = (config.signing_key_bits, config.signing_key_life());
         let keys = Keyring::open(&db, &vault, bits, life, clock.now()).await?;
         Ok(Arc::new(Self {
@@ -101,10 +106,11 @@ impl App {
             verified: Verified::new(),
             given: oauth::Given::default(),
             uses: Uses::default(),
-            guesses: Guesses::default(),
+            guesses,
             hasher: Hasher::new(config.hashers)?,
             webauthn: passkeys::relying_party(&config.dashboards())?,
             requests: AtomicU64::new(u64::from_le_bytes(chance.bytes())),
+            node: node(&config.data)?,
             letters: Notify::new(),
             config,
             db,
@@ -114,6 +120,29 @@ impl App {
             keys,
         }))
     }
+}
+
+/// What the node with this folder is called: no two of them the same.
+fn node(folder: &Path) -> Result<String> {
+    let file = folder.join("node.id");
+    let read = || fs::read_to_string(&file).map(|name| name.trim().to_owned()).unwrap_or_default();
+    if read().is_empty() {
+        fs::write(&file, Chance::system().secret())
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(read())
+}
+
+/// The name of the key of the secrets in a data folder.
+pub const KEY: &str = "secret.key";
+
+/// Whether nobody has lived in a data folder yet.
+pub fn is_new(folder: &Path) -> Result<bool> {
+    let is_there = |name: &str| {
+        let file = folder.join(name);
+        file.try_exists().with_context(|| format!("{} cannot be looked at", file.display()))
+    };
+    Ok(!is_there(KEY)? && !is_there(DATABASE)?)
 }
 
 /// Makes the data folder if it is not there. Before there is anything in it, it is closed to everybody else.
@@ -129,6 +158,3 @@ pub fn make_folder(folder: &Path) -> Result<()> {
         format!("the data folder {} cannot be made: name another with --data", folder.display())
     })
 }
-
-/// The database, in the data folder.
-const DATABASE: &str = "guildhall.db";

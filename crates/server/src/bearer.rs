@@ -3,6 +3,7 @@
 use crate::App;
 use crate::crypto::{hex, sha256};
 use crate::keys::Use;
+use guildhall_store::Sql;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -101,6 +102,9 @@ impl Claims {
     }
 }
 
+/// How far the clocks of nodes may be apart, in seconds.
+pub const SKEW: i64 = 60;
+
 /// A token that was checked.
 #[derive(Clone, Debug)]
 pub struct Bearer {
@@ -108,6 +112,27 @@ pub struct Bearer {
     pub claims: Claims,
     /// By what it is found among the revoked ones.
     pub hash: String,
+    /// Whether it is dated later than any clock can show: from before a clock was put right, or from when those of
+    /// before were ended in that very second.
+    pub is_ahead: bool,
+}
+
+impl Bearer {
+    /// Adds the condition that tokens of its date count for the application `a`. What ends all of before is dated as
+    /// well, so of those that are ahead only the first that were given since do.
+    pub fn counts(&self, sql: &mut Sql) {
+        sql.push(if self.is_ahead { " and a.valid_from = " } else { " and a.valid_from <= " });
+        sql.bind(self.claims.iat);
+    }
+
+    /// The same, as it is at a moment.
+    fn at(self: Arc<Self>, now: i64) -> Arc<Self> {
+        let is_ahead = self.claims.iat > now + SKEW;
+        if is_ahead == self.is_ahead {
+            return self;
+        }
+        Arc::new(Self { is_ahead, ..(*self).clone() })
+    }
 }
 
 /// The tokens whose signature was checked before, by the SHA-256 of their text.
@@ -138,7 +163,8 @@ pub fn seen(app: &App, token: &str) -> Option<Arc<Bearer>> {
     let key = sha256(token.as_bytes());
     let now = app.clock.now();
     let known = app.verified.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-    known.filter(|bearer| bearer.claims.exp > now / 1000 && app.keys.accepts(token, now))
+    let known = known.filter(|bearer| bearer.claims.exp > now / 1000 && app.keys.accepts(token, now));
+    known.map(|bearer| bearer.at(now / 1000))
 }
 
 /// The same for an `Authorization` header.
@@ -158,7 +184,7 @@ pub async fn check(app: &App, token: &str) -> Option<Arc<Bearer>> {
         app.keys.accepts(token, millis).then_some(bearer)?
     } else {
         let claims: Claims = app.keys.verify(Use::Access, token, millis)?;
-        let bearer = Arc::new(Bearer { claims, hash: hex(&key) });
+        let bearer = Arc::new(Bearer { claims, hash: hex(&key), is_ahead: false });
         let mut verified = app.verified.0.write().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MOST_REMEMBERED {
             verified.clear();
@@ -166,5 +192,5 @@ pub async fn check(app: &App, token: &str) -> Option<Arc<Bearer>> {
         verified.insert(key, bearer.clone());
         bearer
     };
-    (bearer.claims.exp > now && bearer.claims.iss == app.issuer).then_some(bearer)
+    (bearer.claims.exp > now && bearer.claims.iss == app.issuer).then(|| bearer.at(now))
 }

@@ -45,7 +45,7 @@ pub fn standing(tx: &mut Tx<'_>, bearer: &Bearer) -> Result<Option<Standing>> {
     };
     let mut sql = Sql::text("select 1 from ");
     sql.push(table).push(" where a.id = ").bind(&claims.application.id);
-    sql.push(" and a.valid_from <= ").bind(claims.iat);
+    bearer.counts(&mut sql);
     if let Some(user) = &claims.user {
         sql.push(" and u.id = ").bind(&user.id);
     }

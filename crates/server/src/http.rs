@@ -7,6 +7,7 @@ use crate::core;
 use crate::dashboard;
 use crate::hosts::{Host, Origin};
 use crate::limits::{Class, Verdict};
+use crate::metrics;
 use crate::oauth;
 use crate::resources;
 use axum::Router;
@@ -153,6 +154,7 @@ async fn enter(State(app): State<Arc<App>>, request: Request<Body>) -> Response<
         body: Bytes::new(),
     };
     let answer = limited(&app, &origin, asked, body).await;
+    metrics::note(&origin.host, &parts.method, answer.status, began.elapsed());
     tracing::info!(
         request_id = id,
         method = %parts.method,
@@ -357,7 +359,10 @@ fn cors(origins: &[String], methods: &str, asked: &Asked, answer: Answer) -> Ans
 
 /// Whether requests that need the database would be answered. It was migrated before anything listened.
 async fn ready(app: &Arc<App>) -> Answer {
-    let asked = app.db.read(|tx| tx.rows(&Sql::text("select 1 from plans limit 1")).map(drop)).await;
+    let look =
+        |tx: &mut guildhall_store::Tx<'_>| tx.rows(&Sql::text("select 1 from plans limit 1")).map(drop);
+    // A server that only reads is not what requests need, and it says so to whoever wants to write.
+    let asked = if app.db.is_server() { app.db.write(look).await } else { app.db.read(look).await };
     let text = "text/plain; charset=utf-8";
     match asked {
         Ok(()) => Answer::new(200, text, "ready\n"),

@@ -5,6 +5,7 @@
 
 use crate::clock::{DAY, MINUTE};
 use crate::crypto::{Vault, hex, sha256};
+use crate::sharing;
 use anyhow::{Context, Result};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -132,7 +133,9 @@ impl Keyring {
     }
 
     /// Reads the keys again: another node or a command may have made one.
-    pub async fn refresh(&self, db: &Db, vault: &Vault) -> Result<()> {
+    ///
+    /// Answers whether all of them could be opened: if not, it makes sense to look again.
+    pub async fn refresh(&self, db: &Db, vault: &Vault) -> Result<bool> {
         let rows = db
             .read(|tx| {
                 let rows = tx.rows(&Sql::text(
@@ -163,11 +166,12 @@ impl Keyring {
             };
             keys.push(SigningKey { pair, signs_from, retired_at });
         }
+        let all = broken.is_none();
         if let Some(error) = broken.filter(|_| keys.is_empty()) {
             return Err(error);
         }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-        Ok(())
+        Ok(all)
     }
 
     /// Reads the keys again if this token was signed by one that is not known here, at most once a second.
@@ -189,11 +193,13 @@ impl Keyring {
         }
     }
 
-    /// Signs claims with the latest key that signs at this moment.
+    /// Signs claims with the latest key that signs at this moment; with the first one when the clock shows a moment
+    /// before any does.
     pub fn sign(&self, of: Use, claims: &impl Serialize, now: i64) -> Result<String> {
         let keys = self.keys();
-        let mut signing = keys.iter().filter(|key| key.pair.of == of && key.is_accepted(now));
-        let key = signing.find(|key| key.signs_from <= now).context("there is no signing key")?;
+        let accepted = || keys.iter().filter(|key| key.pair.of == of && key.is_accepted(now));
+        let key = accepted().find(|key| key.signs_from <= now).or_else(|| accepted().next_back());
+        let key = key.context("there is no signing key")?;
         self.signed.fetch_add(1, Ordering::Relaxed);
         key.pair.sign(claims, &self.random)
     }
@@ -268,8 +274,11 @@ pub async fn tend(db: &Db, vault: &Vault, bits: u32, life: i64, now: i64) -> Res
             Some(_) => {}
         }
     }
-    db.write(move |tx| tx.execute(&Sql::new("delete from signing_keys where retired_at < ?", [now.into()])))
-        .await?;
+    db.write(move |tx| {
+        let gone = tx.execute(&Sql::new("delete from signing_keys where retired_at < ?", [now.into()]))?;
+        if gone > 0 { sharing::announce(tx, sharing::SIGNING_KEYS) } else { Ok(()) }
+    })
+    .await?;
     Ok(())
 }
 
@@ -290,7 +299,7 @@ pub async fn replace(db: &Db, vault: &Vault, bits: u32, notice: Option<i64>, now
         for (of, kid, sealed) in &made {
             insert(tx, kid, sealed, *of, &Expected::Any, signs_from, now)?;
         }
-        Ok::<_, Error>(())
+        sharing::announce(tx, sharing::SIGNING_KEYS)
     })
     .await?;
     Ok(())
@@ -312,7 +321,11 @@ async fn add(
     now: i64,
 ) -> Result<()> {
     let (kid, sealed) = make(vault, bits, of).await?;
-    db.write(move |tx| insert(tx, &kid, &sealed, of, &expected, signs_from, now)).await?;
+    db.write(move |tx| {
+        insert(tx, &kid, &sealed, of, &expected, signs_from, now)?;
+        sharing::announce(tx, sharing::SIGNING_KEYS)
+    })
+    .await?;
     Ok(())
 }
 
@@ -353,12 +366,33 @@ fn insert(
     // One that was to follow and has never signed is not needed any more.
     let sql = "delete from signing_keys where algorithm = ? and signs_from > ?";
     tx.execute(&Sql::new(sql, [algorithm.into(), now.into()]))?;
-    let sql = "update signing_keys set retired_at = ? where algorithm = ? and retired_at is null";
-    tx.execute(&Sql::new(sql, [(signs_from + OVERLAP).into(), algorithm.into()]))?;
+    // The one that signs until then may have had its end from the one that is not needed any more.
+    let sql = "select max(signs_from) from signing_keys where algorithm = ? and coalesce(retired_at, ?) > ?";
+    let latest = tx.rows(&Sql::new(sql, [algorithm.into(), i64::MAX.into(), now.into()]))?;
+    let latest = latest.first().and_then(|row| row.maybe_int(0));
+    let sql = "update signing_keys set retired_at = ? where algorithm = ? and (retired_at is null or
+               (signs_from = ? and retired_at > ?))";
+    let ends = signs_from + OVERLAP;
+    tx.execute(&Sql::new(sql, [ends.into(), algorithm.into(), latest.into(), now.into()]))?;
     tx.execute(&Sql::new(
         "insert into signing_keys (kid, sealed, algorithm, created_at, signs_from) values (?, ?, ?, ?, ?)",
         [kid.into(), sealed.into(), algorithm.into(), now.into(), signs_from.into()],
     ))?;
+    Ok(())
+}
+
+/// Whether a vault opens every key of a database.
+pub async fn check(db: &Db, vault: &Vault) -> Result<()> {
+    let sealed = db.read(|tx| {
+        let rows = tx.rows(&Sql::text("select sealed, algorithm from signing_keys"))?;
+        let key = |row: guildhall_store::Row<'_>| (row.text(0).to_owned(), row.text(1).to_owned());
+        Ok::<_, Error>(rows.iter().map(key).collect::<Vec<_>>())
+    });
+    for (sealed, algorithm) in sealed.await? {
+        if let Some(of) = Use::ALL.into_iter().find(|of| of.algorithm() == algorithm) {
+            Pair::open(vault, &sealed, of)?;
+        }
+    }
     Ok(())
 }
 

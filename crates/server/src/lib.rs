@@ -27,6 +27,8 @@ pub mod invitations;
 pub mod keys;
 pub mod limits;
 pub mod mail;
+mod metrics;
+pub mod moving;
 pub mod oauth;
 pub mod openapi;
 pub mod plans;
@@ -35,6 +37,8 @@ pub mod say;
 pub mod schema;
 pub mod sealing;
 pub mod server;
+pub mod sharing;
+pub mod sweep;
 pub mod tls;
 pub mod work;
 

@@ -1,7 +1,9 @@
-//! How often an address may ask: sliding windows, counted in memory (contract 1.4).
+//! How often an address may ask: sliding windows, counted in memory (contract 1.4). Where there are several nodes,
+//! they tell each other what they have counted; see `sharing`.
 
 use crate::clock::MINUTE;
 use crate::config::Limits;
+use crate::crypto::hash;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -80,6 +82,44 @@ struct Window {
     start: i64,
     before: u32,
     now: u32,
+    /// How many of those at hand the other nodes have not been told of.
+    unshared: u32,
+    /// How many of those before.
+    unshared_before: u32,
+}
+
+/// What was seen in a window since the other nodes were told last.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    asker: Asker,
+    /// When the window began.
+    pub began_at: i64,
+    /// How many requests.
+    pub count: u32,
+}
+
+impl Seen {
+    /// What the window is called among nodes. Whose it is stays here: addresses of people are nothing to keep in one
+    /// more place.
+    pub fn name(&self) -> String {
+        let (address, class, endpoint) = &self.asker;
+        hash(&format!("rate {address} {class:?} {}", endpoint.unwrap_or("all")))
+    }
+
+    /// When the window before it began.
+    pub fn before(&self) -> i64 {
+        self.began_at - length(self.asker.2)
+    }
+
+    /// From when on nobody asks for it any more.
+    pub fn expires_at(&self) -> i64 {
+        self.began_at + 2 * length(self.asker.2)
+    }
+}
+
+/// How long a window is: over all endpoints, or on one.
+fn length(endpoint: Option<&str>) -> i64 {
+    if endpoint.is_some() { TEN_SECONDS } else { MINUTE }
 }
 
 impl Limiter {
@@ -100,16 +140,23 @@ impl Limiter {
             }
         }
         let limit = class.a_minute(&self.limits);
-        let mut asked = vec![(None, limit, MINUTE)];
+        let mut asked = vec![(None, limit)];
         if let (Some(burst), Some(_)) = (class.burst(&self.limits), endpoint) {
-            asked.push((endpoint, burst, TEN_SECONDS));
+            asked.push((endpoint, burst));
         }
         let mut retry_after = None;
         let mut used = 0;
-        for (endpoint, limit, length) in &asked {
-            let fresh = Window { start: now, before: 0, now: 0 };
+        for (endpoint, limit) in &asked {
+            let length = length(*endpoint);
+            let fresh = Window {
+                start: now - now.rem_euclid(length),
+                before: 0,
+                now: 0,
+                unshared: 0,
+                unshared_before: 0,
+            };
             let window = windows.entry((address, class, *endpoint)).or_insert(fresh);
-            let (found, wait) = window.used(now, *length);
+            let (found, wait) = window.used(now, length);
             if endpoint.is_none() {
                 used = found;
             }
@@ -119,13 +166,56 @@ impl Limiter {
         }
         if retry_after.is_none() {
             used += 1;
-            for (endpoint, ..) in asked {
+            for (endpoint, _) in asked {
                 if let Some(window) = windows.get_mut(&(address, class, endpoint)) {
                     window.now += 1;
+                    window.unshared += 1;
                 }
             }
         }
         Verdict { limit, remaining: limit.saturating_sub(used), retry_after }
+    }
+
+    /// What the other nodes have not been told of; from now on it counts as told.
+    pub fn take_unshared(&self) -> Vec<Seen> {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = windows.iter_mut().flat_map(|(asker, window)| {
+            let at_hand = (window.start, std::mem::take(&mut window.unshared));
+            let before = (window.start - length(asker.2), std::mem::take(&mut window.unshared_before));
+            [before, at_hand].map(|(began_at, count)| Seen { asker: *asker, began_at, count })
+        });
+        seen.filter(|one| one.count > 0).collect()
+    }
+
+    /// Takes back that they were told.
+    pub fn put_back(&self, seen: &[Seen]) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in seen {
+            let Some(window) = windows.get_mut(&one.asker) else { continue };
+            if window.start == one.began_at {
+                window.unshared += one.count;
+            } else if window.start - length(one.asker.2) == one.began_at {
+                window.unshared_before += one.count;
+            }
+        }
+    }
+
+    /// Takes over what all nodes have seen together in the windows of those who asked, by name and beginning.
+    pub fn learn(&self, seen: &[Seen], totals: &HashMap<(String, i64), i64>) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in seen {
+            let Some(window) = windows.get_mut(&one.asker) else { continue };
+            // Only of the windows that were told of: what is told next is in no sum yet.
+            for began_at in [one.before(), one.began_at] {
+                let Some(total) = totals.get(&(one.name(), began_at)) else { continue };
+                let total = u32::try_from(*total).unwrap_or(u32::MAX);
+                if began_at == window.start {
+                    window.now = total.saturating_add(window.unshared);
+                } else if began_at == window.start - length(one.asker.2) {
+                    window.before = total.saturating_add(window.unshared_before);
+                }
+            }
+        }
     }
 }
 
@@ -133,10 +223,12 @@ impl Window {
     /// How many requests lie within one window's length from now, and how long this window still is.
     fn used(&mut self, now: i64, length: i64) -> (u32, i64) {
         let passed = now - self.start;
-        if passed >= 2 * length {
-            *self = Self { start: now, before: 0, now: 0 };
-        } else if passed >= length {
-            *self = Self { start: self.start + length, before: self.now, now: 0 };
+        if passed >= length {
+            // All nodes count in the same windows.
+            let (before, unshared_before) =
+                if passed < 2 * length { (self.now, self.unshared) } else { (0, 0) };
+            *self =
+                Self { start: now - now.rem_euclid(length), before, now: 0, unshared: 0, unshared_before };
         }
         let passed = (now - self.start).max(0);
         let earlier = i64::from(self.before) * (length - passed).max(0) / length;
@@ -169,10 +261,10 @@ mod tests {
             let verdict = ask(1000);
             assert_eq!(verdict, Verdict { limit: 30, remaining: 30 - used, retry_after: None });
         }
-        assert_eq!(ask(1000), Verdict { limit: 30, remaining: 0, retry_after: Some(60) });
-        // Half a window later half of the earlier requests still count.
-        assert_eq!(ask(1000 + 90_000).remaining, 14);
-        assert_eq!(ask(1000 + 300_000).remaining, 29);
+        assert_eq!(ask(1000), Verdict { limit: 30, remaining: 0, retry_after: Some(59) });
+        // In the middle of the next window half of the earlier requests still count.
+        assert_eq!(ask(90_000).remaining, 14);
+        assert_eq!(ask(300_000).remaining, 29);
     }
 
     #[test]
@@ -194,6 +286,59 @@ mod tests {
             assert_eq!(ask(0), None);
         }
         assert_eq!(ask(20_500), Some(40));
+    }
+
+    /// What `sharing` does, with a map for the database.
+    fn tell(limiter: &Limiter, all: &mut HashMap<(String, i64), i64>) {
+        let seen = limiter.take_unshared();
+        for one in &seen {
+            *all.entry((one.name(), one.began_at)).or_default() += i64::from(one.count);
+        }
+        limiter.learn(&seen, all);
+    }
+
+    #[test]
+    fn nodes_that_tell_each_other_share() {
+        let (here, there) = (Limiter::new(Limits::default()), Limiter::new(Limits::default()));
+        let mut all = HashMap::new();
+        let mut tell = |limiter: &Limiter| tell(limiter, &mut all);
+        for limiter in [&here, &there] {
+            for _ in 0..10 {
+                limiter.ask(HERE, Class::Token, None, 0);
+            }
+            tell(limiter);
+        }
+        assert_eq!(there.ask(HERE, Class::Token, None, 0).remaining, 9);
+        // Who has told knows what was there by then.
+        assert_eq!(here.ask(HERE, Class::Token, None, 0).remaining, 19);
+        tell(&here);
+        assert_eq!(here.ask(HERE, Class::Token, None, 0).remaining, 8);
+        // What could not be told is told later, and counts meanwhile.
+        let seen = here.take_unshared();
+        here.put_back(&seen);
+        assert_eq!(here.take_unshared().iter().map(|one| one.count).sum::<u32>(), 1);
+        assert_eq!(here.ask(HERE, Class::Token, None, 0).remaining, 7);
+    }
+
+    #[test]
+    fn nodes_share_the_window_before_to_its_end() {
+        let (here, there) = (Limiter::new(Limits::default()), Limiter::new(Limits::default()));
+        let mut all = HashMap::new();
+        let mut tell = |limiter: &Limiter| tell(limiter, &mut all);
+        // At the end of a window, and not told before the next one.
+        for _ in 0..20 {
+            here.ask(HERE, Class::Token, None, MINUTE - 1);
+        }
+        here.ask(HERE, Class::Token, None, MINUTE);
+        tell(&here);
+        // Another node hears of it with what it tells itself.
+        assert_eq!(there.ask(HERE, Class::Token, None, MINUTE).remaining, 29);
+        tell(&there);
+        assert_eq!(there.ask(HERE, Class::Token, None, MINUTE).remaining, 7);
+        assert_eq!(here.ask(HERE, Class::Token, None, MINUTE).remaining, 8);
+        // In the middle of the window half of it still counts, after another one nothing.
+        assert_eq!(there.ask(HERE, Class::Token, None, MINUTE + MINUTE / 2).remaining, 16);
+        assert_eq!(there.ask(HERE, Class::Token, None, 3 * MINUTE).remaining, 29);
     }
 
     #[test]

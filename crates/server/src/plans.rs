@@ -1,6 +1,7 @@
 //! Plans: what the operator lets a user and their organizations have.
 
 use crate::config::PlanSetting;
+use crate::work::Work;
 use guildhall_jsonapi::{Error, Problem, Result};
 use guildhall_store::{Sql, Tx};
 use std::collections::BTreeMap;
@@ -41,15 +42,16 @@ pub fn is_enterprise(tx: &mut Tx<'_>, organization: &str) -> Result<bool> {
 
 /// Refuses when an organization now has more memberships than its owner's plan allows. It is asked after
 /// the insert, in the same transaction, so that two at once cannot both be the last.
-pub fn check_memberships(tx: &mut Tx<'_>, organization: &str) -> Result<()> {
-    let rows = tx.rows(&Sql::new(
-        "select p.memberships, s.size from memberships m join users u on u.id = m.user_id
+pub fn check_memberships(work: &mut Work<'_, '_>, organization: &str) -> Result<()> {
+    let rows = work.tx.rows(&Sql::new(
+        "select p.memberships, coalesce(s.size, 0) from memberships m join users u on u.id = m.user_id
          join plans p on p.name = u.plan
-         join sizes s on s.kind = 'memberships' and s.owner = m.organization_id
+         left join sizes s on s.kind = 'memberships' and s.owner = m.organization_id
          where m.organization_id = ? and m.owner",
         [organization.into()],
     ))?;
-    check(rows.first().and_then(|row| Some((row.maybe_int(0)?, row.int(1)))))
+    let more = work.unsettled("memberships", organization);
+    check(rows.first().and_then(|row| Some((row.maybe_int(0)?, row.int(1) + more))))
 }
 
 /// Refuses when a user now owns more organizations than the plan allows.

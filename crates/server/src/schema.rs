@@ -4,11 +4,14 @@ use guildhall_store::Migration;
 
 /// All steps.
 pub const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, title: "first", sql: include_str!("../../../migrations/0001_first.sql") },
-    Migration { version: 2, title: "accounts", sql: include_str!("../../../migrations/0002_accounts.sql") },
+    Migration::new(1, "first", include_str!("../../../migrations/0001_first.sql")),
+    Migration::new(2, "accounts", include_str!("../../../migrations/0002_accounts.sql")),
+    Migration::new(3, "applications", include_str!("../../../migrations/0003_applications.sql")),
+    Migration::new(4, "nodes", include_str!("../../../migrations/0004_nodes.sql")),
+    Migration::new(5, "references", include_str!("../../../migrations/0005_references.sql")),
+    Migration::new(6, "history", include_str!("../../../migrations/0006_history.sql")),
     Migration {
-        version: 3,
-        title: "applications",
-        sql: include_str!("../../../migrations/0003_applications.sql"),
+        postgres: Some(include_str!("../../../migrations/0007_search.postgres.sql")),
+        ..Migration::new(7, "search", include_str!("../../../migrations/0007_search.sql"))
     },
 ];

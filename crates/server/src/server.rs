@@ -1,15 +1,12 @@
 //! Serving: the listeners, the letters, the housekeeping, and a quiet end.
 
-use crate::authorizations::chains;
-use crate::clock::DAY;
 use crate::config::{Config, Switch};
 use crate::mail::worker;
 use crate::resources::client_secrets;
-use crate::{App, http, keys, plans, tls};
+use crate::{App, http, keys, metrics, plans, sharing, sweep, tls};
 use anyhow::{Context, Result, ensure};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use guildhall_store::Sql;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::fs::{File, TryLockError};
@@ -23,33 +20,6 @@ use tokio::task::{JoinHandle, JoinSet};
 const GRACE: Duration = Duration::from_secs(20);
 /// How long the head of a request may take to arrive, and how long an idle connection is kept.
 const SLOWEST_HEAD: Duration = Duration::from_mins(1);
-/// How often what has expired is cleared away.
-const SWEEP: Duration = Duration::from_mins(10);
-/// How long it is known that a letter was sent, in milliseconds: thirty days.
-const LETTER_LIFE: i64 = 30 * DAY;
-/// How long a link that has ended can say why, in milliseconds: a year.
-const LINK_LIFE: i64 = 365 * DAY;
-/// How long it is known how much there was of something, in milliseconds: two days.
-const TALLY_LIFE: i64 = 2 * DAY;
-/// How long versions are shown, in milliseconds: a year.
-const VERSION_LIFE: i64 = 365 * DAY;
-
-/// What ends at its `expires_at`. What a chain gave goes before the chain.
-const ENDING: [&str; 13] = [
-    "sessions",
-    "owed_codes",
-    "spent_challenges",
-    "sign_ups",
-    "proofs",
-    "chain_tokens",
-    "refresh_tokens",
-    "authorization_codes",
-    "device_codes",
-    "pushed_requests",
-    "spent_assertions",
-    "chains",
-    "revoked_tokens",
-];
 /// How often it is looked whether another process has made keys, or used any up.
 const KEYS_LOOK: Duration = Duration::from_secs(1);
 /// How many looks there are between two cares for the signing keys.
@@ -95,9 +65,16 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
         limit_heads(secure.http_builder());
         servers.spawn(secure.serve(service));
     }
+    if let Some(address) = app.config.metrics_listen {
+        let metrics_app = metrics::router(app.clone(), metrics::begin()?);
+        let listener = listen(address, "--metrics-listen")?;
+        let told = axum_server::from_tcp(listener)?.handle(handle.clone());
+        servers.spawn(told.serve(metrics_app.into_make_service()));
+    }
     listening();
     let keys = tokio::spawn(keep_keys(app.clone()));
     let vault = tokio::spawn(keep_vault(app.clone()));
+    let telling = tokio::spawn(sharing::keep_telling(app.clone()));
     let chores = (app.config.worker == Switch::On).then(|| Chores::begin(app.clone()));
     tracing::info!(listen = %app.config.listen, tls_listen = ?app.config.tls_listen, domain = app.config.domain, "serving");
     tokio::select! {
@@ -111,6 +88,10 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     }
     keys.abort();
     vault.abort();
+    telling.abort();
+    if let Err(error) = sharing::tell(&app).await {
+        tracing::warn!("what was asked and guessed here could not be told: {error}");
+    }
     note_uses(&app).await;
     if let Some(chores) = chores {
         chores.end().await;
@@ -129,8 +110,11 @@ async fn keep_vault(app: Arc<App>) {
 }
 
 /// Follows the signing keys that other processes make, makes those that are due, and writes down which secrets were used.
+///
+/// That there are other keys is heard at once where it can be heard, and seen by a number once a second everywhere.
 async fn keep_keys(app: Arc<App>) {
-    let mut look: u32 = 0;
+    let (mut look, mut known): (u32, i64) = (0, -1);
+    let mut notices = app.db.notices();
     loop {
         look = look.wrapping_add(1);
         let kept = async {
@@ -139,13 +123,19 @@ async fn keep_keys(app: Arc<App>) {
                 let (bits, life) = (config.signing_key_bits, config.signing_key_life());
                 keys::tend(&app.db, &app.vault, bits, life, app.clock.now()).await?;
             }
-            app.keys.refresh(&app.db, &app.vault).await
+            let number = app.db.read(|tx| sharing::number(tx, sharing::SIGNING_KEYS)).await?;
+            if number != known && app.keys.refresh(&app.db, &app.vault).await? {
+                known = number;
+            }
+            Ok::<_, anyhow::Error>(())
         };
         if let Err(error) = kept.await {
             tracing::warn!("the keys could not be looked after: {error:#}");
         }
         note_uses(&app).await;
-        tokio::time::sleep(KEYS_LOOK).await;
+        if let Ok(Err(_)) = tokio::time::timeout(KEYS_LOOK, notices.changed()).await {
+            tokio::time::sleep(KEYS_LOOK).await;
+        }
     }
 }
 
@@ -210,7 +200,7 @@ impl Chores {
     fn begin(app: Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let letters = tokio::spawn(worker::work(app.clone(), stopped));
-        Self { stop, letters, sweeping: tokio::spawn(sweep_all(app)) }
+        Self { stop, letters, sweeping: tokio::spawn(sweep::keep_sweeping(app)) }
     }
 
     /// Lets the letter that is on its way arrive, or it would be sent again.
@@ -221,50 +211,4 @@ impl Chores {
             tracing::warn!("a letter was on its way; it may be sent again");
         }
     }
-}
-
-async fn sweep_all(app: Arc<App>) {
-    loop {
-        if let Err(error) = sweep(&app).await {
-            tracing::warn!("what expired could not be cleared away: {error}");
-        }
-        tokio::time::sleep(SWEEP).await;
-    }
-}
-
-/// Forgets what has ended by itself: revoked tokens, sessions, links and sign-ups, letters that were sent or
-/// refused a while ago; and stops showing versions after a year.
-pub async fn sweep(app: &App) -> Result<(), guildhall_store::Error> {
-    let now = app.clock.now();
-    app.db
-        .write(move |tx| {
-            client_secrets::sweep(tx, now)?;
-            chains::forget_answers(tx, now)?;
-            for table in ENDING {
-                let mut sql = Sql::text("delete from ");
-                sql.push(table).push(" where expires_at < ").bind(now);
-                tx.execute(&sql)?;
-            }
-            let settled = "delete from letters where created_at < ? and due_at is null";
-            tx.execute(&Sql::new(settled, [(now - LETTER_LIFE).into()]))?;
-            let ended =
-                "delete from invitation_links where created_at < ? and (ended_at is not null or not exists
-                         (select 1 from memberships m where m.id = invitation_links.membership_id))";
-            tx.execute(&Sql::new(ended, [(now - LINK_LIFE).into()]))?;
-            tx.execute(&Sql::new("delete from tallies where began_at < ?", [(now - TALLY_LIFE).into()]))?;
-            let old = now - VERSION_LIFE;
-            tx.execute(&Sql::new(
-                "update sizes set size = size - coalesce((select count(*) from history h
-                 where h.organization_id = sizes.owner and h.published and h.created_at < ?), 0)
-                 where kind = 'versions' and owner in
-                 (select organization_id from history where published and created_at < ?)",
-                [old.into(), old.into()],
-            ))?;
-            tx.execute(&Sql::new(
-                "update history set published = false where published and created_at < ?",
-                [old.into()],
-            ))
-        })
-        .await
-        .map(drop)
 }

@@ -6,9 +6,10 @@ use crate::access::Caller;
 use crate::accounts::sessions::{self, Session};
 use crate::resources::{self, Versions};
 use guildhall_jsonapi::spec::{Kind, Source};
-use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Spec, timestamp};
+use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Spec, size_name, timestamp};
 use guildhall_store::{Sql, Tx, Value};
 use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Who changes things.
@@ -34,6 +35,8 @@ pub struct Work<'a, 't> {
     pub author: &'a Author,
     /// The request it belongs to.
     pub request: Option<&'a str>,
+    /// What the table `sizes` is to count besides, by owner and name.
+    sizes: BTreeMap<(String, String), i64>,
 }
 
 impl<'a> Work<'a, '_> {
@@ -43,6 +46,20 @@ impl<'a> Work<'a, '_> {
             Author::Caller(caller) => Ok(caller),
             Author::Nobody | Author::Operator => Err(Problem::forbidden().into()),
         }
+    }
+
+    /// Does a unit within a transaction.
+    pub fn within<'t, T>(
+        tx: &mut Tx<'t>,
+        app: &App,
+        author: &Author,
+        request: Option<&str>,
+        unit: impl FnOnce(&mut Work<'_, 't>) -> Result<T>,
+    ) -> Result<T> {
+        let mut work = Work { tx, app, now: app.clock.now(), author, request, sizes: BTreeMap::new() };
+        let done = unit(&mut work)?;
+        work.settle()?;
+        Ok(done)
     }
 
     /// Runs a unit of work.
@@ -58,7 +75,7 @@ impl<'a> Work<'a, '_> {
             .write(move |tx| {
                 let app = &*app;
                 let request = request.as_deref();
-                unit(&mut Work { tx, app, now: app.clock.now(), author: &author, request })
+                Work::within(tx, app, &author, request, &mut unit)
             })
             .await
     }
@@ -69,13 +86,7 @@ impl<'a> Work<'a, '_> {
         unit: impl FnOnce(&mut Work<'_, '_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let app = app.clone();
-        app.db
-            .clone()
-            .read(move |tx| {
-                let app = &*app;
-                unit(&mut Work { tx, app, now: app.clock.now(), author: &Author::Nobody, request: None })
-            })
-            .await
+        app.db.clone().read(move |tx| Work::within(tx, &app, &Author::Nobody, None, unit)).await
     }
 
     /// Runs a unit of work of somebody who is signed in at a page, as they are known at that moment. Whoever
@@ -96,7 +107,7 @@ impl<'a> Work<'a, '_> {
                 let caller = Caller::signed_in(tx, &user, app.config.show_secrets)?.filter(|_| open);
                 let author = Author::Caller(caller.ok_or_else(Problem::forbidden)?);
                 let request = Some(request.as_str());
-                unit(&mut Work { tx, app, now: app.clock.now(), author: &author, request })
+                Work::within(tx, app, &author, request, &mut unit)
             })
             .await
     }
@@ -129,7 +140,7 @@ impl<'a> Work<'a, '_> {
         }
         sql.push(") values (").bind_all(columns.values().map(value)).push(")");
         self.tx.execute(&sql).map_err(|error| refusal(spec, &columns, error))?;
-        self.resize(spec, &columns, 1)?;
+        self.resize(spec, &columns, 1);
         let before = Map::new();
         self.record_change(spec, id, "create", &before, &columns)
     }
@@ -156,6 +167,8 @@ impl<'a> Work<'a, '_> {
         let organization = record.column("organization_id").clone();
         after.insert("organization_id".to_owned(), organization.clone());
         before.insert("organization_id".to_owned(), organization);
+        let changes = valued(spec, &before, -1).into_iter().chain(valued(spec, &after, 1));
+        self.count(owner(spec, &after), changes);
         self.record_change(spec, &record.id, "update", &before, &after)
     }
 
@@ -166,7 +179,7 @@ impl<'a> Work<'a, '_> {
         sql.push(spec.kind).push(" where id = ").bind(&record.id);
         self.tx.execute(&sql)?;
         let before = record.columns().clone();
-        self.resize(spec, &before, -1)?;
+        self.resize(spec, &before, -1);
         self.record_change(spec, &record.id, "destroy", &before, &Map::new())
     }
 
@@ -206,19 +219,39 @@ impl<'a> Work<'a, '_> {
         Ok(rows.first().and_then(|row| row.maybe_text(0)).map(str::to_owned))
     }
 
-    fn resize(&mut self, spec: &Spec, columns: &Map<String, Json>, by: i64) -> Result<()> {
-        let Some(owner) = spec.sized_by.and_then(|column| columns.get(column)).and_then(Json::as_str) else {
-            return Ok(());
-        };
-        self.count(spec.kind, owner, by)
+    /// Counts a record that has come or gone in the table `sizes`.
+    fn resize(&mut self, spec: &Spec, columns: &Map<String, Json>, by: i64) {
+        let changes = valued(spec, columns, by).into_iter().chain([(spec.kind.to_owned(), by)]);
+        self.count(owner(spec, columns), changes);
     }
 
-    fn count(&mut self, kind: &str, owner: &str, by: i64) -> Result<()> {
-        self.tx.execute(&Sql::new(
-            "insert into sizes (kind, owner, size) values (?, ?, ?)
-             on conflict (kind, owner) do update set size = sizes.size + excluded.size",
-            [kind.into(), owner.into(), by.into()],
-        ))?;
+    fn count(&mut self, owner: Option<&str>, changes: impl IntoIterator<Item = (String, i64)>) {
+        let Some(owner) = owner else { return };
+        for (name, by) in changes {
+            *self.sizes.entry((owner.to_owned(), name)).or_default() += by;
+        }
+    }
+
+    /// How many rows of a kind an organization has, as far as the table `sizes` has not been told yet.
+    pub fn unsettled(&self, kind: &str, owner: &str) -> i64 {
+        self.sizes.get(&(owner.to_owned(), kind.to_owned())).copied().unwrap_or(0)
+    }
+
+    /// Tells the table `sizes` what has changed: at the end, in one order, so that those who change the same
+    /// organization at once wait for each other as shortly as can be, and never in a circle.
+    pub fn settle(&mut self) -> Result<()> {
+        let mut changes = std::mem::take(&mut self.sizes);
+        changes.retain(|_, by| *by != 0);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut sql = Sql::text("insert into sizes (kind, owner, size) values (");
+        for (index, ((owner, name), by)) in changes.into_iter().enumerate() {
+            sql.push(if index == 0 { "" } else { "), (" });
+            sql.bind_all([Value::from(name), owner.into(), by.into()]);
+        }
+        sql.push(") on conflict (kind, owner) do update set size = sizes.size + excluded.size");
+        self.tx.execute(&sql)?;
         Ok(())
     }
 
@@ -278,11 +311,27 @@ impl<'a> Work<'a, '_> {
                 self.now.into(),
             ],
         ))?;
-        match organization {
-            Some(organization) if published => self.count("versions", &organization, 1),
-            _ => Ok(()),
+        if published {
+            self.count(organization.as_deref(), [("versions".to_owned(), 1)]);
         }
+        Ok(())
     }
+}
+
+/// Whose record it is, as far as the table `sizes` is concerned.
+fn owner<'a>(spec: &Spec, columns: &'a Map<String, Json>) -> Option<&'a str> {
+    spec.sized_by.and_then(|column| columns.get(column)).and_then(Json::as_str)
+}
+
+/// What the table `sizes` counts of the values and links a record has.
+fn valued(spec: &Spec, columns: &Map<String, Json>, by: i64) -> Vec<(String, i64)> {
+    let attributes = spec.attributes.iter().filter(|one| one.sized).map(|one| (one.name, one.name));
+    let links = spec.relationships.iter().filter(|one| one.sized).map(|one| (one.name, one.column));
+    attributes
+        .chain(links)
+        .filter_map(|(name, column)| Some((name, columns.get(column)?.as_str()?)))
+        .map(|(name, value)| (size_name(spec.kind, name, value), by))
+        .collect()
 }
 
 /// A JSON value as the database stores it.

@@ -1,8 +1,8 @@
 //! A database that runs units of work, each in one transaction on a thread of its own.
 
-use crate::{Error, Result, Rows, Sql, sqlite};
+use crate::{Error, Result, Rows, Sql, Table, postgres, sqlite};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// A database. Cheap to clone; the last clone closes it.
 ///
@@ -10,7 +10,14 @@ use tokio::sync::oneshot;
 /// or nothing, and its answer comes only once the database has flushed it to disk.
 #[derive(Clone)]
 pub struct Db {
-    queues: sqlite::Queues,
+    queues: Queues,
+}
+
+/// The ways to the threads of an engine.
+#[derive(Clone)]
+pub(crate) enum Queues {
+    Sqlite(sqlite::Queues),
+    Postgres(postgres::Queues),
 }
 
 /// A unit on its way to a database thread.
@@ -24,7 +31,7 @@ pub(crate) trait Unit: Send {
 pub(crate) type Job = Box<dyn Unit>;
 
 impl Db {
-    pub(crate) fn new(queues: sqlite::Queues) -> Self {
+    pub(crate) fn new(queues: Queues) -> Self {
         Self { queues }
     }
 
@@ -39,7 +46,37 @@ impl Db {
     {
         let mut unit = Some(unit);
         let (job, answer) = job(move |tx| unit.take().map_or_else(|| Err(gone().into()), |unit| unit(tx)));
-        self.queues.read(job);
+        match &self.queues {
+            Queues::Sqlite(queues) => queues.read(job),
+            Queues::Postgres(queues) => queues.read(job),
+        }
+        answer.await.unwrap_or_else(|_| Err(gone().into()))
+    }
+
+    /// Runs a unit that reads what must be fresh, and then one that reads more, by way of what the first one found. Both
+    /// see everything that was acknowledged before. Where there is a replica, the second one may run there, more than
+    /// once if need be; where there is none, both see the same snapshot.
+    pub async fn read_both<A, T, E>(
+        &self,
+        first: impl FnOnce(&mut Tx<'_>) -> Result<A, E> + Send + 'static,
+        mut second: impl FnMut(&mut Tx<'_>, &A) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        A: Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let Queues::Postgres(queues @ postgres::Queues { replica: Some(_), .. }) = &self.queues else {
+            return self.read(move |tx| first(tx).and_then(|found| second(tx, &found))).await;
+        };
+        let begun = self.read(move |tx| {
+            let found = first(tx)?;
+            let rows = tx.rows(&Sql::text(postgres::POSITION))?;
+            Ok::<_, E>((found, rows.first().and_then(|row| row.maybe_text(0)).map(str::to_owned)))
+        });
+        let (found, position) = begun.await?;
+        let (job, answer) = job(move |tx| second(tx, &found));
+        queues.read_at(job, position);
         answer.await.unwrap_or_else(|_| Err(gone().into()))
     }
 
@@ -54,26 +91,70 @@ impl Db {
         E: From<Error> + Send + 'static,
     {
         let (job, answer) = job(unit);
-        self.queues.write(job);
+        match &self.queues {
+            Queues::Sqlite(queues) => queues.write(job),
+            Queues::Postgres(queues) => queues.write(job),
+        }
         answer.await.unwrap_or_else(|_| Err(gone().into()))
     }
 }
 
 impl Db {
-    /// How many statements were run since it was opened.
-    pub fn statements(&self) -> u64 {
-        self.queues.statements()
+    /// Closes it and waits until that is done. Whoever has another clone must have dropped it, or this waits for them.
+    pub fn close(self) {
+        match self.queues {
+            Queues::Sqlite(queues) => queues.close(),
+            Queues::Postgres(queues) => drop(queues),
+        }
     }
 
-    /// How many rows were read because no index led to those that were wanted. Counted in debug builds only, for
-    /// tests that no request reads a table as a whole.
+    /// Whether it is a server that several programs may use at once.
+    pub fn is_server(&self) -> bool {
+        matches!(self.queues, Queues::Postgres(_))
+    }
+
+    /// What changes whenever some program notified; never, where no other program can. A notice may be missed while
+    /// a connection breaks, so whoever waits for one looks by itself once in a while.
+    pub fn notices(&self) -> watch::Receiver<u64> {
+        match &self.queues {
+            Queues::Sqlite(queues) => queues.notices(),
+            Queues::Postgres(queues) => queues.notices(),
+        }
+    }
+
+    /// How many statements were run since it was opened.
+    pub fn statements(&self) -> u64 {
+        match &self.queues {
+            Queues::Sqlite(queues) => queues.statements(),
+            Queues::Postgres(queues) => queues.statements(),
+        }
+    }
+
+    /// How many second units of [`Db::read_both`] a replica has answered, and how many the primary has instead of it.
+    /// `None` without a replica.
+    pub fn replica(&self) -> Option<(u64, u64)> {
+        match &self.queues {
+            Queues::Sqlite(_) => None,
+            Queues::Postgres(queues) => queues.replica.as_ref().map(postgres::Replica::counts),
+        }
+    }
+
+    /// How many rows were read because no index led to those that were wanted. Counted in debug builds and by
+    /// SQLite only, for tests that no request reads a table as a whole.
     pub fn scanned(&self) -> u64 {
-        self.queues.scanned()
+        match &self.queues {
+            Queues::Sqlite(queues) => queues.scanned(),
+            Queues::Postgres(_) => 0,
+        }
     }
 
     /// Looks through the whole database for damage; what it finds is the error.
     pub async fn check(&self) -> Result<()> {
-        self.read(|tx| tx.engine.check()).await
+        self.read(|tx| match &mut tx.engine {
+            Statements::Sqlite(statements) => statements.check(),
+            Statements::Postgres(statements) => statements.check(),
+        })
+        .await
     }
 }
 
@@ -91,8 +172,13 @@ where
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         // A panic in one unit must neither take the thread nor its neighbours in the same commit.
-        let result = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)))
+        let mut result = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)))
             .unwrap_or_else(|_| Err(Error::Other("a unit of work panicked".to_owned()).into()));
+        // Engines differ in what they take after a refusal, so nothing is kept of what goes on after one.
+        if result.is_ok() && tx.refused {
+            let went_on = "a unit of work went on after a statement was refused";
+            result = Err(Error::Other(went_on.to_owned()).into());
+        }
         self.result.insert(result).is_ok()
     }
 
@@ -125,21 +211,105 @@ fn gone() -> Error {
 
 /// One transaction.
 pub struct Tx<'a> {
-    engine: sqlite::Statements<'a>,
+    engine: Statements<'a>,
+    /// Whether a statement was refused.
+    refused: bool,
+}
+
+/// The statements of a transaction, as an engine runs them.
+pub(crate) enum Statements<'a> {
+    Sqlite(sqlite::Statements<'a>),
+    Postgres(postgres::Statements<'a>),
 }
 
 impl<'a> Tx<'a> {
-    pub(crate) fn new(engine: sqlite::Statements<'a>) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: Statements<'a>) -> Self {
+        Self { engine, refused: false }
+    }
+
+    pub(crate) fn into_engine(self) -> Statements<'a> {
+        self.engine
     }
 
     /// All rows of a query.
     pub fn rows(&mut self, sql: &Sql) -> Result<Rows> {
-        self.engine.rows(sql)
+        let found = match &mut self.engine {
+            Statements::Sqlite(statements) => statements.rows(sql),
+            Statements::Postgres(statements) => statements.rows(sql),
+        };
+        self.refused |= found.is_err();
+        found
+    }
+
+    /// Tells every program that listens to this database, once the unit is committed.
+    pub fn notify(&mut self, topic: &str) -> Result<()> {
+        match &mut self.engine {
+            Statements::Sqlite(_) => Ok(()),
+            Statements::Postgres(_) => self.rows(&Sql::new(postgres::NOTIFY, [topic.into()])).map(drop),
+        }
+    }
+
+    /// The tables there are, with their columns of text, by name: for whoever looks at all of them.
+    pub fn texts(&mut self) -> Result<Vec<(String, String)>> {
+        let sql = match &self.engine {
+            Statements::Sqlite(_) => sqlite::TEXTS,
+            Statements::Postgres(_) => postgres::TEXTS,
+        };
+        let rows = self.rows(&Sql::text(sql))?;
+        Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.text(1).to_owned())).collect())
+    }
+
+    /// Every table, those first that others point at.
+    pub fn tables(&mut self) -> Result<Vec<Table>> {
+        let (columns, parents) = match &self.engine {
+            Statements::Sqlite(_) => (sqlite::TABLES, sqlite::PARENTS),
+            Statements::Postgres(_) => (postgres::TABLES, postgres::PARENTS),
+        };
+        let (columns, parents) = (self.rows(&Sql::text(columns))?, self.rows(&Sql::text(parents))?);
+        let mut waiting = Table::read(&columns, &parents);
+        let mut sorted: Vec<Table> = Vec::with_capacity(waiting.len());
+        while !waiting.is_empty() {
+            let is_ready = |table: &Table| {
+                table.parents.iter().all(|parent| sorted.iter().any(|other| other.name == *parent))
+            };
+            let (ready, rest): (Vec<Table>, Vec<Table>) = waiting.into_iter().partition(is_ready);
+            if ready.is_empty() {
+                return Err(Error::Other("tables point at each other in a circle".to_owned()));
+            }
+            sorted.extend(ready);
+            waiting = rest;
+        }
+        Ok(sorted)
+    }
+
+    /// Lets the unit at hand read for as long as it takes: for whoever reads everything there is.
+    pub fn take_time(&mut self) -> Result<()> {
+        match &mut self.engine {
+            Statements::Sqlite(statements) => statements.take_time(),
+            Statements::Postgres(statements) => return statements.take_time(),
+        }
+        Ok(())
+    }
+
+    /// The columns of a table or a view, in their order.
+    pub fn columns(&mut self, table: &str) -> Result<Vec<String>> {
+        let sql = match &self.engine {
+            Statements::Sqlite(_) => sqlite::COLUMNS,
+            Statements::Postgres(_) => postgres::COLUMNS,
+        };
+        let rows = self.rows(&Sql::new(sql, [table.into()]))?;
+        Ok(rows.iter().map(|row| row.text(0).to_owned()).collect())
     }
 
     /// Runs a statement; answers how many rows it touched.
+    ///
+    /// A statement that is refused ends the unit: it has to answer with an error.
     pub fn execute(&mut self, sql: &Sql) -> Result<usize> {
-        self.engine.execute(sql)
+        let touched = match &mut self.engine {
+            Statements::Sqlite(statements) => statements.execute(sql),
+            Statements::Postgres(statements) => statements.execute(sql),
+        };
+        self.refused |= touched.is_err();
+        touched
     }
 }

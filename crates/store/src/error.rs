@@ -21,9 +21,15 @@ pub enum Error {
     /// The database could not be had in time; the same unit may pass when tried again.
     #[error("the database is busy")]
     Busy,
+    /// The database cannot be reached, or the connection to it broke.
+    #[error("the database cannot be reached")]
+    Down,
     /// A read took longer than anybody should wait.
     #[error("a query took too long")]
     TooSlow,
+    /// The disk takes nothing more, or is broken. What was acknowledged is there.
+    #[error("the disk of the database is full or broken, make room: {0}")]
+    Disk(String),
     /// The database was written by a newer program.
     #[error(
         "the database is at version {found}, newer than this program, which knows {known}: start the newer program"

@@ -7,13 +7,19 @@
 mod db;
 mod error;
 mod migrate;
+mod options;
+mod postgres;
 mod sql;
 mod sqlite;
+mod table;
+#[cfg(feature = "throw-away")]
+pub mod throw_away;
 mod value;
 
 pub use db::{Db, Tx};
 pub use error::{Error, Result};
 pub use migrate::Migration;
+pub use options::{Options, Postgres, Sqlite};
 pub use sql::Sql;
-pub use sqlite::Options;
+pub use table::{Column, Table};
 pub use value::{Cell, Row, Rows, Value};

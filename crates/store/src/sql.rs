@@ -68,8 +68,14 @@ impl Sql {
         if values.len() <= LONGEST_LIST {
             return self.bind_all(values);
         }
+        // What comes out of a list is text to engines that are strict about it.
+        self.push(match values.first() {
+            Some(Value::Int(_)) => "select cast(value as bigint) from json_each(",
+            Some(Value::Flag(_)) => "select cast(value as boolean) from json_each(",
+            _ => "select value from json_each(",
+        });
         let list: Vec<Json> = values.into_iter().map(json).collect();
-        self.push("select value from json_each(").bind(Json::Array(list).to_string()).push(")")
+        self.bind(Json::Array(list).to_string()).push(")")
     }
 
     /// Adds another statement's text and arguments.

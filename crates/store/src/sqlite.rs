@@ -1,23 +1,39 @@
 //! SQLite: a file in WAL mode, one writer thread that shares a flush among waiting units, reader threads.
 
 use crate::db::Job;
-use crate::{Db, Error, Migration, Result, Rows, Sql, Tx, Value, migrate};
+use crate::{Db, Error, Migration, Result, Rows, Sql, Tx, Value, db, migrate};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, StatementStatus, ToSql};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, StatementStatus, ToSql};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// How many waiting units share one flush at most: enough to hide the flush, few enough that none waits long.
 const UNITS_A_COMMIT: usize = 64;
 
+/// Every column of text of every table.
+pub(crate) const TEXTS: &str = "select m.name, c.name from sqlite_master m, pragma_table_info(m.name) c
+     where m.type = 'table' and m.name not like 'refinery%' and m.name not like 'search%' and c.type = 'TEXT' collate nocase order by 1, 2";
+/// Every column of every table, with its type and its place in the primary key.
+pub(crate) const TABLES: &str =
+    "select m.name, c.name, c.type, c.pk from sqlite_master m, pragma_table_info(m.name) c
+     where m.type = 'table' and m.name not like 'refinery%' and m.name not like 'search%' and m.name not like 'sqlite%' order by m.name, c.name";
+/// Which table points at which.
+pub(crate) const PARENTS: &str = "select distinct m.name, f.\"table\" from sqlite_master m, pragma_foreign_key_list(m.name) f where m.type = 'table'";
+/// The columns of a table or a view.
+pub(crate) const COLUMNS: &str = "select name from pragma_table_info(?) order by cid";
+
 /// How long to wait for a command that writes to the same file.
 const BUSY: Duration = Duration::from_secs(15);
+/// How long to wait before looking again whether somebody else has made the file.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Where the file is and how it is opened.
 #[derive(Clone, Debug)]
@@ -36,14 +52,40 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STEPS: i32 = 50_000;
 
 impl Options {
+    /// The version of the file's schema; `None` when there is no file, or nothing of ours in it.
+    pub(crate) fn version(&self) -> Result<Option<u32>> {
+        if !self.file.is_file() {
+            return Ok(None);
+        }
+        let connection =
+            Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(words)?;
+        let found = connection.query_row(migrate::VERSION, [], |row| row.get::<_, Option<u32>>(0));
+        Ok(found.unwrap_or(None))
+    }
+
+    /// The file with its schema. Making it a file in WAL mode waits for nobody by itself, so that is done here.
+    fn made(&self, migrations: &[Migration]) -> Result<Connection> {
+        let began = Instant::now();
+        loop {
+            let made = connect(&self.file, self.durable).and_then(|mut connection| {
+                migrate::apply_sqlite(&mut connection, migrations)?;
+                Ok(connection)
+            });
+            match made {
+                Err(Error::Busy) if began.elapsed() < BUSY => std::thread::sleep(PAUSE),
+                made => return made,
+            }
+        }
+    }
+
     /// Opens the file, brings its schema up to date and starts the threads.
     pub fn open(&self, migrations: &[Migration]) -> Result<Db> {
-        let mut writer = connect(&self.file, self.durable)?;
-        migrate::apply(&mut writer, migrations)?;
+        let writer = self.made(migrations)?;
         let (write, jobs) = unbounded();
         let total = Arc::<Count>::default();
         let count = total.clone();
-        spawn("writer", move || write_all(&writer, &count, &jobs))?;
+        let writing = spawn("writer", move || write_all(&writer, &count, &jobs))?;
+        let mut reading = Vec::new();
         let (read, jobs) = unbounded::<Job>();
         for _ in 0..self.readers.max(1) {
             let mut reader = connect(&self.file, self.durable)?;
@@ -51,9 +93,15 @@ impl Options {
             let jobs = jobs.clone();
             let patience = Patience::of(&mut reader)?;
             let count = total.clone();
-            spawn("reader", move || read_all(&reader, &count, &patience, &jobs))?;
+            reading.push(spawn("reader", move || read_all(&reader, &count, &patience, &jobs))?);
         }
-        Ok(Db::new(Queues { read, write, count: total }))
+        Ok(Db::new(db::Queues::Sqlite(Queues {
+            read,
+            write,
+            count: total,
+            silence: watch::Sender::new(0),
+            threads: Arc::new(Mutex::new(Threads { reading, writing: vec![writing] })),
+        })))
     }
 }
 
@@ -76,10 +124,10 @@ fn connect(file: &Path, durable: bool) -> Result<Connection> {
     ] {
         connection.pragma_update(None, name, value).map_err(words)?;
     }
-    // SQLite's own `lower` knows ASCII only; the other engine's knows every letter.
+    // SQLite's own `lower` knows ASCII only.
     connection
         .create_scalar_function(
-            "lower",
+            "folded",
             1,
             FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_UTF8,
             |context| Ok(context.get_raw(0).as_str_or_null()?.map(str::to_lowercase)),
@@ -121,11 +169,10 @@ fn contains(whole: &Json, part: &Json) -> bool {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name(format!("sqlite-{name}"))
         .spawn(run)
-        .map(drop)
         .map_err(|error| Error::Other(format!("no thread for the database: {error}")))
 }
 
@@ -135,6 +182,24 @@ pub(crate) struct Queues {
     read: Sender<Job>,
     write: Sender<Job>,
     count: Arc<Count>,
+    silence: watch::Sender<u64>,
+    threads: Arc<Mutex<Threads>>,
+}
+
+/// What has to end before the file is closed.
+#[derive(Default)]
+struct Threads {
+    reading: Vec<JoinHandle<()>>,
+    writing: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Waits for some; one that panicked has ended as well.
+    fn join(some: Vec<JoinHandle<()>>) {
+        for thread in some {
+            drop(thread.join());
+        }
+    }
 }
 
 /// What statements cost.
@@ -152,6 +217,22 @@ impl Queues {
 
     pub(crate) fn write(&self, job: Job) {
         drop(self.write.send(job));
+    }
+
+    /// Waits until the threads have ended: the last one to close the file leaves nothing beside it.
+    pub(crate) fn close(self) {
+        let Self { read, write, threads, .. } = self;
+        let Threads { reading, writing } =
+            std::mem::take(&mut *threads.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(read);
+        Threads::join(reading);
+        drop(write);
+        Threads::join(writing);
+    }
+
+    /// Other programs write to the file without a word.
+    pub(crate) fn notices(&self) -> watch::Receiver<u64> {
+        self.silence.subscribe()
     }
 
     pub(crate) fn statements(&self) -> u64 {
@@ -189,7 +270,11 @@ fn read_all(connection: &Connection, count: &Count, patience: &Patience, jobs: &
     for mut job in jobs {
         patience.begin();
         let begun = control(connection, "begin");
-        job.run(&mut Tx::new(Statements { connection, count }));
+        job.run(&mut Tx::new(db::Statements::Sqlite(Statements {
+            connection,
+            count,
+            patience: Some(patience),
+        })));
         let ended = begun.and_then(|()| control(connection, "rollback"));
         job.answer(ended);
     }
@@ -241,10 +326,11 @@ fn commit(
             control(connection, "savepoint unit")?;
         }
         let before = connection.total_changes();
-        let keep = unit.run(&mut Tx::new(Statements { connection, count }));
+        let keep =
+            unit.run(&mut Tx::new(db::Statements::Sqlite(Statements { connection, count, patience: None })));
         // A full disk or a broken one makes SQLite roll back the whole transaction by itself.
         if connection.is_autocommit() {
-            return Err(Error::Other("the database took the transaction back".to_owned()));
+            return Err(Error::Disk("the transaction was taken back".to_owned()));
         }
         let spoiled = !keep && connection.total_changes() != before;
         match savepoints {
@@ -273,6 +359,8 @@ fn control(connection: &Connection, sql: &str) -> Result<()> {
 pub(crate) struct Statements<'a> {
     connection: &'a Connection,
     count: &'a Count,
+    /// None for units that write.
+    patience: Option<&'a Patience>,
 }
 
 impl Statements<'_> {
@@ -315,7 +403,14 @@ impl Statements<'_> {
         }
     }
 
+    pub(crate) fn take_time(&mut self) {
+        if let Some(patience) = self.patience {
+            patience.end.store(u64::MAX, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn check(&mut self) -> Result<()> {
+        self.take_time();
         let found = self.rows(&Sql::text("pragma integrity_check"))?;
         match found.first().map(|row| row.text(0)) {
             Some("ok") => Ok(()),
@@ -357,6 +452,7 @@ fn words(error: rusqlite::Error) -> Error {
         (_, rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => Error::ForeignKey,
         (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Error::Busy,
         (ErrorCode::OperationInterrupted, _) => Error::TooSlow,
+        (ErrorCode::DiskFull | ErrorCode::SystemIoFailure, _) => Error::Disk(error.to_string()),
         _ => Error::Other(error.to_string()),
     }
 }

@@ -1,12 +1,13 @@
 //! What every engine promises: the same units of work, run against each.
 
-use guildhall_store::{Db, Error, Migration, Options, Result, Sql, Value};
-use std::path::Path;
+use guildhall_store::throw_away::ThrowAway;
+use guildhall_store::{Db, Error, Migration, Result, Sql, Tx, Value};
+use tempfile::TempDir;
 
-const SCHEMA: Migration = Migration {
-    version: 1,
-    title: "people",
-    sql: "create table people (
+const SCHEMA: Migration = Migration::new(
+    1,
+    "people",
+    "create table people (
         id text primary key,
         town_id text not null,
         name text not null,
@@ -15,16 +16,34 @@ const SCHEMA: Migration = Migration {
         tall boolean,
         constraint people_name unique (town_id, name_key)
     );",
-};
+);
 
-fn open(folder: &Path) -> Db {
-    let options = Options { file: folder.join("people.db"), readers: 2, durable: true };
-    options.open(&[SCHEMA]).expect("a fresh database opens")
+/// A database, and where its file is if it has one.
+struct Place {
+    folder: TempDir,
+    database: ThrowAway,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = ThrowAway::new(folder.path());
+        Self { folder, database }
+    }
+
+    fn open(&self) -> Db {
+        self.opened(&[SCHEMA]).expect("a fresh database opens")
+    }
+
+    fn opened(&self, migrations: &[Migration]) -> Result<Db> {
+        assert!(self.folder.path().exists());
+        self.database.options().open(migrations)
+    }
 }
 
 fn insert(id: &str, name: &str) -> Sql {
     Sql::new(
-        "insert into people (id, town_id, name, name_key, tall) values (?, 'x', ?, lower(?), ?)",
+        "insert into people (id, town_id, name, name_key, tall) values (?, 'x', ?, folded(?), ?)",
         [id.into(), name.into(), name.into(), true.into()],
     )
 }
@@ -40,13 +59,13 @@ async fn count(db: &Db) -> i64 {
 
 #[tokio::test]
 async fn what_was_written_is_read_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = open(folder.path());
+    let place = Place::new();
+    let db = place.open();
     db.write(|tx| tx.execute(&insert("a", "Zoë"))).await.unwrap();
     let found = db
         .read(|tx| -> Result<_> {
             let rows = tx.rows(&Sql::new(
-                "select name, tall, friend_id from people where lower(name) = lower(?)",
+                "select name, tall, friend_id from people where folded(name) = folded(?)",
                 ["ZOË".into()],
             ))?;
             let row = rows.first().expect("Zoë is there");
@@ -59,8 +78,8 @@ async fn what_was_written_is_read_back() {
 
 #[tokio::test]
 async fn a_refused_unit_leaves_nothing_and_harms_no_neighbour() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = open(folder.path());
+    let place = Place::new();
+    let db = place.open();
     let units = (0..200).map(|n| {
         let db = db.clone();
         tokio::spawn(async move {
@@ -80,8 +99,8 @@ async fn a_refused_unit_leaves_nothing_and_harms_no_neighbour() {
 
 #[tokio::test]
 async fn a_panic_in_a_unit_is_an_error_of_that_unit() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = open(folder.path());
+    let place = Place::new();
+    let db = place.open();
     let result = db
         .write(|tx| -> Result<()> {
             tx.execute(&insert("a", "Ada"))?;
@@ -95,8 +114,8 @@ async fn a_panic_in_a_unit_is_an_error_of_that_unit() {
 
 #[tokio::test]
 async fn constraints_refuse_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = open(folder.path());
+    let place = Place::new();
+    let db = place.open();
     db.write(|tx| tx.execute(&insert("a", "Ada"))).await.unwrap();
     let taken = db.write(|tx| tx.execute(&insert("b", "ADA"))).await.unwrap_err();
     assert!(matches!(taken, Error::Unique { table, attribute } if table == "people" && attribute == "name"));
@@ -108,21 +127,41 @@ async fn constraints_refuse_by_name() {
 }
 
 #[tokio::test]
-async fn a_read_sees_one_snapshot_and_cannot_write() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = open(folder.path());
-    let refused = db.read(|tx| tx.execute(&insert("a", "Ada"))).await;
-    assert!(refused.is_err());
-    assert_eq!(count(&db).await, 0);
+async fn a_read_cannot_write_and_harms_no_other_read() {
+    let place = Place::new();
+    let db = place.open();
+    // Often enough that each connection that reads has refused before it counts.
+    for _ in 0..20 {
+        let refused = db.read(|tx| tx.execute(&insert("a", "Ada"))).await;
+        assert!(matches!(refused, Err(Error::Other(_))));
+        assert_eq!(count(&db).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_grows_under_a_unit_does_not_fail_it() {
+    let place = Place::new();
+    let db = place.open();
+    db.write(|tx| tx.execute(&insert("a", "Ada"))).await.unwrap();
+    let found = |tx: &mut Tx<'_>| tx.rows(&Sql::text("select * from people")).map(|rows| rows.len());
+    for name in ["hat", "coat", "shoe"] {
+        for _ in 0..8 {
+            assert_eq!((db.read(found).await.unwrap(), db.write(found).await.unwrap()), (1, 1));
+        }
+        // Another program, or another node: nothing here knows of it.
+        let other = place.open();
+        let grown = format!("alter table people add column {name} text");
+        other.write(move |tx| tx.execute(&Sql::text(&grown))).await.unwrap();
+    }
+    assert_eq!((db.read(found).await.unwrap(), db.write(found).await.unwrap()), (1, 1));
 }
 
 #[tokio::test]
 async fn a_newer_database_is_refused_in_one_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options { file: folder.path().join("people.db"), readers: 1, durable: true };
-    let second = Migration { version: 2, title: "more", sql: "create table more (id text);" };
-    drop(options.open(&[SCHEMA, second]).unwrap());
-    let Err(error) = options.open(&[SCHEMA]) else { panic!("an older program must not open it") };
+    let place = Place::new();
+    let second = Migration::new(2, "more", "create table more (id text);");
+    drop(place.opened(&[SCHEMA, second]).unwrap());
+    let Err(error) = place.opened(&[SCHEMA]) else { panic!("an older program must not open it") };
     assert_eq!(
         error.to_string(),
         "the database is at version 2, newer than this program, which knows 1: start the newer program"
@@ -131,17 +170,30 @@ async fn a_newer_database_is_refused_in_one_line() {
 
 #[tokio::test]
 async fn a_changed_migration_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(open(folder.path()));
-    let options = Options { file: folder.path().join("people.db"), readers: 1, durable: true };
+    let place = Place::new();
+    drop(place.open());
     let changed = Migration { sql: "create table people (id text);", ..SCHEMA };
-    assert!(options.open(&[changed]).is_err());
+    assert!(place.opened(&[changed]).is_err());
+}
+
+#[tokio::test]
+async fn steps_of_a_schema_are_taken_together_or_not_at_all() {
+    let place = Place::new();
+    let broken = Migration::new(
+        2,
+        "broken",
+        "create table towns (id text primary key); create table towns (id text);",
+    );
+    assert!(place.opened(&[SCHEMA, broken]).is_err());
+    // Nothing of the first one is there: another first one is taken.
+    let another = Migration { sql: "create table people (id text primary key);", ..SCHEMA };
+    assert_eq!(count(&place.opened(&[another]).unwrap()).await, 0);
 }
 
 #[tokio::test]
 async fn a_read_that_never_ends_is_ended_and_the_next_one_is_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = open(folder.path());
+    let place = Place::new();
+    let db = place.open();
     let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n";
     let ended = db.read(|tx| tx.rows(&Sql::text(endless)).map(drop)).await;
     assert!(matches!(ended, Err(Error::TooSlow)));
@@ -150,6 +202,141 @@ async fn a_read_that_never_ends_is_ended_and_the_next_one_is_not() {
 
 #[tokio::test]
 async fn a_sound_database_passes_its_check() {
-    let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).check().await.unwrap();
+    let place = Place::new();
+    place.open().check().await.unwrap();
+}
+
+#[tokio::test]
+async fn texts_are_sorted_by_their_bytes() {
+    let place = Place::new();
+    let db = place.open();
+    for (id, name) in
+        [("1", "b"), ("2", "a"), ("3", "B"), ("4", "Z"), ("5", "é"), ("6", "_"), ("7", "a b"), ("8", "ab")]
+    {
+        let name = insert(id, name);
+        db.write(move |tx| tx.execute(&name)).await.unwrap_or_default();
+    }
+    let sorted = db
+        .read(|tx| -> Result<_> {
+            let rows = tx
+                .rows(&Sql::text("select name from people where name < 'zz' or name > 'zz' order by name"))?;
+            Ok(rows.iter().map(|row| row.text(0).to_owned()).collect::<Vec<_>>())
+        })
+        .await
+        .unwrap();
+    assert_eq!(sorted, ["Z", "_", "a", "a b", "ab", "b", "é"]);
+}
+
+#[tokio::test]
+async fn what_engines_have_functions_for_is_the_same() {
+    let place = Place::new();
+    let db = place.open();
+    let asked = [
+        ("select folded('ÀÉÎ Straße İ ΟΔΟΣ Ǆ')", "àéî straße i̇ οδος ǆ"),
+        ("select case when folded(?) like '%\\_ü%' escape '\\' then 'yes' else 'no' end", "yes"),
+    ];
+    for (sql, expected) in asked {
+        let args = sql.matches('?').count();
+        let found = db
+            .read(move |tx| -> Result<_> {
+                let sql = if args == 0 { Sql::text(sql) } else { Sql::new(sql, ["A_ÜB".into()]) };
+                Ok(tx.rows(&sql)?.first().map(|row| row.text(0).to_owned()))
+            })
+            .await
+            .unwrap();
+        assert_eq!(found.as_deref(), Some(expected));
+    }
+    for (whole, part, contains) in [
+        ("{\"a\": {\"b\": [1, 2, {\"c\": null}]}}", "{\"a\": {\"b\": [{\"c\": null}, 1.0]}}", true),
+        ("{\"a\": 1}", "{\"a\": 2}", false),
+        ("{\"a\": 1}", "{}", true),
+        ("[1, \"x\"]", "\"x\"", false),
+        ("[1, \"x\"]", "[\"x\"]", true),
+        ("[[1]]", "[1]", false),
+        ("\"x\"", "\"x\"", true),
+        ("{\"a\": \"\\u0000\"}", "{\"b\": 1}", false),
+        ("no json", "{}", false),
+        ("{}", "no json", false),
+    ] {
+        let found = db
+            .read(move |tx| -> Result<_> {
+                let rows = tx.rows(&Sql::new("select json_contains(?, ?)", [whole.into(), part.into()]))?;
+                Ok(rows.first().map(|row| row.flag(0)))
+            })
+            .await
+            .unwrap();
+        assert_eq!(found, Some(contains), "{whole} {part}");
+    }
+    let long: Vec<i64> = (0..1000).collect();
+    let texts: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+    let found = db
+        .read(move |tx| -> Result<_> {
+            let mut sql = Sql::text("select count(*) from people where length(name) in (");
+            sql.bind_list(long).push(") or name in (").bind_list(texts).push(")");
+            Ok(tx.rows(&sql)?.first().map(|row| row.int(0)))
+        })
+        .await
+        .unwrap();
+    assert_eq!(found, Some(0));
+}
+
+#[tokio::test]
+async fn a_unit_that_goes_on_after_a_refusal_is_not_kept() {
+    let place = Place::new();
+    let db = place.open();
+    db.write(|tx| tx.execute(&insert("a", "Ada"))).await.unwrap();
+    let swallowed = db
+        .write(|tx| -> Result<()> {
+            tx.execute(&insert("b", "Bob"))?;
+            drop(tx.execute(&insert("c", "ADA")));
+            Ok(())
+        })
+        .await;
+    assert!(matches!(swallowed, Err(Error::Other(_))), "{swallowed:?}");
+    assert_eq!(count(&db).await, 1);
+}
+
+#[tokio::test]
+async fn units_that_collide_are_as_if_one_came_after_the_other() {
+    let place = Place::new();
+    let db = place.open();
+    db.write(|tx| tx.execute(&insert("sum", "0"))).await.unwrap();
+    // Each reads what all before have written, and writes what follows from it.
+    let units = (0..100).map(|_| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            db.write(|tx| -> Result<()> {
+                let rows = tx.rows(&Sql::text("select name from people where id = 'sum'"))?;
+                let next = rows.first().map_or("", |row| row.text(0)).parse::<i64>().unwrap() + 1;
+                let all =
+                    tx.rows(&Sql::text("select count(*) from people"))?.first().map_or(0, |row| row.int(0));
+                assert_eq!(all, next);
+                tx.execute(&insert(&format!("p{next}"), &format!("Person {next}")))?;
+                tx.execute(&Sql::new(
+                    "update people set name = ? where id = 'sum'",
+                    [next.to_string().into()],
+                ))?;
+                Ok(())
+            })
+            .await
+        })
+    });
+    for unit in units.collect::<Vec<_>>() {
+        unit.await.unwrap().unwrap();
+    }
+    assert_eq!(count(&db).await, 101);
+}
+
+#[tokio::test]
+async fn several_who_open_an_empty_database_at_once_all_find_it_ready() {
+    let place = std::sync::Arc::new(Place::new());
+    let opening: Vec<_> = (0..4)
+        .map(|_| {
+            let place = place.clone();
+            std::thread::spawn(move || place.opened(&[SCHEMA]))
+        })
+        .collect();
+    for opened in opening {
+        assert_eq!(count(&opened.join().unwrap().unwrap()).await, 0);
+    }
 }

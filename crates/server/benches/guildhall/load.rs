@@ -61,14 +61,27 @@ impl Load {
         Self { address, method: "POST", make: Arc::new(make) }
     }
 
+    /// Requests that somebody else writes.
+    pub(crate) fn made(
+        address: SocketAddr,
+        method: &'static str,
+        make: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        Self { address, method, make: Arc::new(make) }
+    }
+
     /// A token for an application itself.
     pub(crate) fn granted(address: SocketAddr, client_id: &str, client_secret: &str) -> String {
         let body = json!({ "grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret });
-        let request = (Self::post(address, "/oauth/token", "", move |_| body.to_string()).make)(0);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let answer = runtime.block_on(once(address, &request));
+        let answer = Self::post(address, "/oauth/token", "", move |_| body.to_string()).once();
         let granted: Json = serde_json::from_slice(&answer).expect("a document");
         granted["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Asks once.
+    pub(crate) fn once(&self) -> Vec<u8> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(once(self.address, &(self.make)(NEXT.fetch_add(1, Ordering::Relaxed))))
     }
 
     /// Measures it, and the bare handler at `floor` with the same bytes.
@@ -82,10 +95,14 @@ impl Load {
             let (floor, _) = bare.run(true).await;
             let (rate, mut times) = self.run(false).await;
             times.sort_unstable();
-            let at =
-                |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1000.0;
-            Measured { name, rate, floor, p50: at(50), p99: at(99) }
+            Measured { name, rate, floor, p50: percentile(&times, 50), p99: percentile(&times, 99) }
         })
+    }
+
+    /// Measures how many answers there are a second.
+    pub(crate) fn rate(self) -> f64 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(self.run(false)).0
     }
 
     async fn run(&self, bare: bool) -> (f64, Vec<Duration>) {
@@ -94,17 +111,15 @@ impl Load {
             .map(|_| {
                 let load = self.clone();
                 tokio::spawn(async move {
-                    let mut stream = TcpStream::connect(load.address).await.expect("the server listens");
-                    stream.set_nodelay(true).expect("a socket option");
-                    let (mut buffer, mut times) = (Vec::with_capacity(64 * 1024), Vec::new());
+                    let mut connection = Connection::open(load.address).await;
+                    let mut times = Vec::new();
                     while began.elapsed() < WARM_UP + MEASURED {
                         let mut request = (load.make)(NEXT.fetch_add(1, Ordering::Relaxed));
                         if bare {
                             request = bared(request, load.method);
                         }
                         let asked = Instant::now();
-                        stream.write_all(&request).await.expect("the server reads");
-                        answer(&mut stream, &mut buffer).await;
+                        connection.ask(&request).await;
                         if began.elapsed() > WARM_UP {
                             times.push(asked.elapsed());
                         }
@@ -132,11 +147,33 @@ fn bared(request: Vec<u8>, method: &str) -> Vec<u8> {
 
 /// One request over a connection of its own; answers the body.
 pub(crate) async fn once(address: SocketAddr, request: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).await.expect("the server listens");
-    stream.write_all(request).await.expect("the server reads");
-    let mut buffer = Vec::new();
-    let body = answer(&mut stream, &mut buffer).await;
-    buffer[body..].to_vec()
+    Connection::open(address).await.ask(request).await.to_vec()
+}
+
+/// A connection that is kept open.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a socket option");
+        Self { stream, buffer: Vec::with_capacity(64 * 1024) }
+    }
+
+    /// Sends a request that has to be answered well; answers the body.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> &[u8] {
+        self.stream.write_all(request).await.expect("the server reads");
+        let body = answer(&mut self.stream, &mut self.buffer).await;
+        &self.buffer[body..]
+    }
+}
+
+/// The part of all that took no longer, in milliseconds; `times` are in order.
+pub(crate) fn percentile(times: &[Duration], part: usize) -> f64 {
+    times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1000.0
 }
 
 /// Reads one answer; says where its body begins.
@@ -148,11 +185,19 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> usize {
         let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&buffer[..end]);
         assert!(head.starts_with("HTTP/1.1 2"), "{head} {}", String::from_utf8_lossy(&buffer[end..]));
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |length| length.parse().expect("a number"));
+        let field = |name: &str| {
+            head.lines()
+                .filter_map(|line| line.split_once(": "))
+                .find(|(other, _)| other.eq_ignore_ascii_case(name))
+        };
         let body = end + 4;
+        if field("transfer-encoding").is_some() {
+            while !buffer.ends_with(b"\r\n0\r\n\r\n") {
+                assert!(stream.read_buf(buffer).await.expect("the server answers") > 0, "the server hung up");
+            }
+            return body;
+        }
+        let length = field("content-length").map_or(0, |(_, length)| length.parse().expect("a number"));
         while buffer.len() < body + length {
             assert!(stream.read_buf(buffer).await.expect("the server answers") > 0, "the server hung up");
         }

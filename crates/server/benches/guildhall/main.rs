@@ -3,28 +3,55 @@
 //! The server runs on one core and whoever asks on another, so that a ratio of throughputs is a ratio of
 //! work. The floor is a bare handler of the same HTTP stack that answers the same bytes.
 
+mod house;
 mod load;
+mod peer;
+mod scale;
 mod serving;
 
+use guildhall_store::throw_away::ThrowAway;
 use load::{Load, Measured};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use serving::Serving;
 use std::io::Write as _;
 use std::process::Command;
 
 const SIZES: [u64; 2] = [100, 1_000_000];
+/// How many memberships there are in the houses that are asked everything.
+const HOUSES: [u64; 2] = [1000, 3_000_000];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
-        Some("--serve") => serving::serve(&words[1], words[2].parse().expect("a number of memberships")),
+        Some("--fill") => serving::fill_it(&words[1], words[2].parse().expect("a number of memberships")),
+        Some("--fill-house") => {
+            serving::fill_house(&words[1], words[2].parse().expect("a number of memberships"));
+        }
+        Some("--serve") => serving::serve(&words[1], words[2].parse().expect("a number of threads")),
         Some("--units") => serving::units(&words[1]),
-        Some("--signatures") => serving::signatures(&words[1]),
+        Some("--signatures") => {
+            serving::signatures(&words[1], words[2].parse().expect("a number of threads"));
+        }
         Some("--ask") => ask(),
-        _ => {
+        Some("--ask-peer") => peer::run(),
+        Some("--ask-all") => {
+            let said: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
+            scale::run(if said.is_empty() { &HOUSES } else { &said });
+        }
+        first => {
             // Half of the machine asks, the other half answers.
+            let what = match first {
+                Some("scale") => "--ask-all",
+                Some("peer") => "--ask-peer",
+                _ => "--ask",
+            };
             let exe = std::env::current_exe().expect("this program has a path");
-            let status = Command::new("taskset").args(["-c", "1"]).arg(exe).arg("--ask").status();
+            let status = Command::new("taskset")
+                .args(["-c", "1"])
+                .arg(exe)
+                .arg(what)
+                .args(words.iter().skip(1))
+                .status();
             assert!(status.expect("taskset is there").success());
         }
     }
@@ -44,7 +71,10 @@ fn ask() {
     let mut small: Vec<Measured> = Vec::new();
     for size in SIZES {
         let data = folder.path().join(size.to_string());
-        let server = Serving::start(&data, size);
+        // A file in the folder, or a database of the server that `tests/with-postgres` has started.
+        let database = ThrowAway::new(&data);
+        let url = database.url();
+        let server = Serving::start(&data, size, url);
         say(&format!(
             "{size} memberships: loaded in {:.1} s, first answer {:.0} ms after the start, {:.1} MB resident when idle",
             server.loaded, server.first_answer, server.resident
@@ -70,46 +100,81 @@ fn ask() {
         }
         let create = measured.iter().find(|one| one.name == "create membership").expect("it was measured");
         say(&format!("create membership, of the bare unit: {:.2}", create.rate / units));
-        let signed = measured.iter().find(|one| one.name == "token, signed").expect("it was measured");
-        let (tokens, signatures) = (signed.rate, server.signatures);
+        let fresh = measured.iter().find(|one| one.name == "token, signed").expect("it was measured");
+        let (tokens, signatures) = (fresh.rate, server.signatures);
         say(&format!(
-            "token, signed, of the raw signing rate of one core ({signatures:.0} a second): {:.2}\n",
+            "token, signed, of the raw signing rate of one core ({signatures:.0} a second): {:.2}",
             tokens / signatures
         ));
+        let path = format!("/row/{}", server.membership);
+        let row = Load::get(server.floor, &path, "").measure("bare point read", server.floor);
+        let of = |name: &str| {
+            let one = measured.iter().find(|one| one.name == name).expect("it was measured");
+            one.rate / row.rate
+        };
+        say(&format!(
+            "of a bare handler that reads one row of the same database ({:.0} a second): show {:.2}, list of 25 with 2 includes {:.2}",
+            row.rate,
+            of("show membership"),
+            of("list of 25 with 2 includes")
+        ));
+        count_costs(&server);
+        say("");
         if small.is_empty() {
             small = measured;
+            let sign = signed(&server.integration);
+            drop(server);
+            let bare = sign.clone();
+            let signed = serving::signed_by_both(
+                &data,
+                url,
+                |address| Load::post(address, "/oauth/token", "", sign).rate(),
+                |floor| Load::post(floor, "/signed", "", bare).rate(),
+            );
+            say(&format!(
+                "token, signed by both cores: {:.0} a second, of their raw signing rate ({:.0}) {:.2}, of a bare handler that signs ({:.0}) {:.2}\n",
+                signed.tokens,
+                signed.raw,
+                signed.tokens / signed.raw,
+                signed.bare,
+                signed.tokens / signed.bare
+            ));
         }
     }
 }
 
+/// Whoever asks for something else gets another token, which has to be signed.
+fn signed((id, secret): &(String, String)) -> impl Fn(u64) -> String + Clone + Send + Sync + 'static {
+    let (id, secret) = (id.clone(), secret.clone());
+    move |number: u64| {
+        let scope = format!("market:id:m{number}");
+        json!({ "grant_type": "client_credentials", "client_id": id, "client_secret": secret, "scope": scope })
+            .to_string()
+    }
+}
+
+/// What a request with a token seen before costs, counted.
+fn count_costs(server: &Serving) {
+    let load = Load::get(server.address, &format!("/api/memberships/{}", server.membership), &server.token);
+    load.once();
+    let before = serving::counts(server.floor);
+    let requests = 100;
+    for _ in 0..requests {
+        load.once();
+    }
+    let after = serving::counts(server.floor);
+    say(&format!(
+        "{requests} requests with a token seen before: {} RSA operations, {} statements, half of them for the document",
+        after.1 - before.1,
+        after.0 - before.0
+    ));
+}
+
 fn measure(server: &Serving) -> Vec<Measured> {
-    let Serving { organization, role, membership, email, client_id, client_secret, .. } = server;
+    let Serving { membership, email, .. } = server;
     let get = |path: String| Load::get(server.address, &path, &server.token);
-    let (organization, role) = (organization.clone(), role.clone());
-    let create = move |number: u64| {
-        json!({ "data": {
-            "type": "memberships",
-            "attributes": { "user_email": format!("new{number}@example.com") },
-            "relationships": {
-                "organization": { "data": { "type": "organizations", "id": organization } },
-                "role": { "data": { "type": "roles", "id": role } },
-            },
-        } })
-        .to_string()
-    };
-    let grant =
-        json!({ "grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret });
-    let again: Json = grant;
     let (id, secret) = server.integration.clone();
-    // Whoever asks for something else gets another token, which has to be signed.
-    let signed = {
-        let (id, secret) = (id.clone(), secret.clone());
-        move |number: u64| {
-            let scope = format!("market:id:m{number}");
-            json!({ "grant_type": "client_credentials", "client_id": id, "client_secret": secret, "scope": scope })
-                .to_string()
-        }
-    };
+    let again = json!({ "grant_type": "client_credentials", "client_id": id, "client_secret": secret });
     let own = Load::granted(server.address, &id, &secret);
     let introspect =
         move |_: u64| json!({ "client_id": id, "client_secret": secret, "token": own }).to_string();
@@ -119,12 +184,13 @@ fn measure(server: &Serving) -> Vec<Measured> {
             .measure("list of 25 with 2 includes", server.floor),
         get(format!("/api/memberships?filter[q][user_email_eq]={email}"))
             .measure("list by address", server.floor),
-        Load::post(server.address, "/api/memberships", &server.token, create)
+        Load::post(server.address, "/api/memberships", &server.token, server.invitations())
             .measure("create membership", server.floor),
         Load::post(server.address, "/oauth/token", "", move |_| again.to_string())
             .measure("token, given again", server.floor),
         Load::post(server.address, "/oauth/introspect", "", introspect)
             .measure("introspection", server.floor),
-        Load::post(server.address, "/oauth/token", "", signed).measure("token, signed", server.floor),
+        Load::post(server.address, "/oauth/token", "", signed(&server.integration))
+            .measure("token, signed", server.floor),
     ]
 }

@@ -1,10 +1,11 @@
 //! The server under test, in a process of its own on one core, and the floors beside it.
 
+use crate::house::{self, Size};
 use crate::load::once;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use guildhall::App;
 use guildhall::chance::Chance;
 use guildhall::clock::Clock;
@@ -12,8 +13,9 @@ use guildhall::config::{Config, Switch};
 use guildhall::keys::Use;
 use guildhall::resources::users::{self, New};
 use guildhall::work::{Author, Work};
-use guildhall_store::{Migration, Options, Result, Sql, Value};
+use guildhall_store::{Migration, Result, Sql, Sqlite, Value};
 use serde_json::{Value as Json, json};
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -26,7 +28,8 @@ const BATCH: u64 = 10_000;
 
 /// A server in another process.
 pub(crate) struct Serving {
-    child: Child,
+    /// It ends with this.
+    pub(crate) server: Running,
     pub(crate) address: SocketAddr,
     pub(crate) floor: SocketAddr,
     pub(crate) token: String,
@@ -34,8 +37,6 @@ pub(crate) struct Serving {
     pub(crate) role: String,
     pub(crate) membership: String,
     pub(crate) email: String,
-    pub(crate) client_id: String,
-    pub(crate) client_secret: String,
     /// An integration of the organization: its client id and its secret.
     pub(crate) integration: (String, String),
     /// Seconds it took to fill the database.
@@ -48,21 +49,49 @@ pub(crate) struct Serving {
     pub(crate) signatures: f64,
 }
 
-impl Drop for Serving {
+/// A process of a run; it is killed when it goes out of scope.
+pub(crate) struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 
-fn pinned(words: &[&str]) -> Child {
-    let exe = std::env::current_exe().expect("this program has a path");
-    let mut command = Command::new("taskset");
-    command.args(["-c", "0"]).arg(exe).args(words).stdout(Stdio::piped());
-    command.spawn().expect("taskset is there")
+impl Running {
+    /// Megabytes of memory it has at this moment.
+    pub(crate) fn memory(&self) -> f64 {
+        resident(self.0.id())
+    }
 }
 
-fn told(child: &mut Child) -> Json {
+/// The core that works while the other one asks, and both of them.
+pub(crate) const ONE: &str = "0";
+pub(crate) const BOTH: &str = "0,1";
+
+/// What says where the database is, to the processes of a run.
+const DATABASE: &str = "GUILDHALL_BENCH_DATABASE";
+
+/// This program with other words, on some cores.
+pub(crate) fn pinned(cores: &str, words: &[&str], database: Option<&str>) -> Running {
+    let exe = std::env::current_exe().expect("this program has a path");
+    let mut all = vec![exe.into_os_string()];
+    all.extend(words.iter().map(OsString::from));
+    started(cores, &all, database)
+}
+
+/// A program on some cores.
+pub(crate) fn started(cores: &str, words: &[OsString], database: Option<&str>) -> Running {
+    let mut command = Command::new("taskset");
+    command.args(["-c", cores]).args(words).stdout(Stdio::piped());
+    if let Some(url) = database {
+        command.env(DATABASE, url);
+    }
+    Running(command.spawn().expect("taskset is there"))
+}
+
+pub(crate) fn told(Running(child): &mut Running) -> Json {
     let mut line = String::new();
     let out = child.stdout.as_mut().expect("its output is ours");
     BufReader::new(out).read_line(&mut line).expect("it tells");
@@ -70,25 +99,18 @@ fn told(child: &mut Child) -> Json {
 }
 
 impl Serving {
-    pub(crate) fn start(data: &Path, size: u64) -> Self {
+    /// On a database at a server, or on a file in the folder.
+    pub(crate) fn start(data: &Path, size: u64, database: Option<&str>) -> Self {
         let path = data.to_str().expect("a path of text");
         // Once to fill the database, then as a new process on it.
-        let filled = told(&mut pinned(&["--serve", path, &size.to_string()]));
+        let filled = told(&mut pinned(ONE, &["--fill", path, &size.to_string()], database));
         let began = Instant::now();
-        let mut child = pinned(&["--serve", path, "0"]);
-        let told = told(&mut child);
-        let port = |name: &str| {
-            SocketAddr::from((
-                Ipv4Addr::LOCALHOST,
-                u16::try_from(told[name].as_u64().expect("a port")).expect("a port"),
-            ))
-        };
-        let (address, floor) = (port("address"), port("floor"));
+        let (child, address, floor) = begin(path, ONE, "1", database);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(once(address, b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n"));
         let first_answer = began.elapsed().as_secs_f64() * 1000.0;
         std::thread::sleep(Duration::from_millis(500));
-        let resident = resident(child.id());
+        let resident = child.memory();
         let text = |name: &str| filled[name].as_str().expect("a text").to_owned();
         let body = json!({ "grant_type": "client_credentials", "client_id": text("client_id"), "client_secret": text("client_secret") }).to_string();
         let request = format!(
@@ -98,7 +120,7 @@ impl Serving {
         let granted: Json =
             serde_json::from_slice(&runtime.block_on(once(address, request.as_bytes()))).expect("a token");
         Self {
-            child,
+            server: child,
             address,
             floor,
             token: granted["access_token"].as_str().expect("a token").to_owned(),
@@ -106,17 +128,83 @@ impl Serving {
             role: text("role"),
             membership: text("membership"),
             email: text("email"),
-            client_id: text("client_id"),
-            client_secret: text("client_secret"),
             integration: (text("integration_id"), text("integration_secret")),
             loaded: filled["loaded"].as_f64().expect("a number"),
-            signatures: self::told(&mut pinned(&["--signatures", path]))["signatures"]
-                .as_f64()
-                .expect("a number"),
+            signatures: run_signatures(path, ONE, "1", database),
             first_answer,
             resident,
         }
     }
+}
+
+impl Serving {
+    /// Documents that invite somebody else each.
+    pub(crate) fn invitations(&self) -> impl Fn(u64) -> String + Send + Sync + 'static {
+        let (organization, role) = (self.organization.clone(), self.role.clone());
+        move |number: u64| {
+            json!({ "data": {
+                "type": "memberships",
+                "attributes": { "user_email": format!("new{number}@example.com") },
+                "relationships": {
+                    "organization": { "data": { "type": "organizations", "id": organization } },
+                    "role": { "data": { "type": "roles", "id": role } },
+                },
+            } })
+            .to_string()
+        }
+    }
+}
+
+/// A server on a filled database: its process, its address and that of the floor.
+pub(crate) fn begin(
+    path: &str,
+    cores: &str,
+    workers: &str,
+    database: Option<&str>,
+) -> (Running, SocketAddr, SocketAddr) {
+    let mut child = pinned(cores, &["--serve", path, workers], database);
+    let told = told(&mut child);
+    let port = |name: &str| {
+        let port = u16::try_from(told[name].as_u64().expect("a port")).expect("a port");
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    };
+    (child, port("address"), port("floor"))
+}
+
+/// What a server signs that has both cores, and whoever asks on one of them, a second.
+pub(crate) struct Signed {
+    /// Tokens.
+    pub(crate) tokens: f64,
+    /// Answers of a bare handler that does nothing but sign.
+    pub(crate) bare: f64,
+    /// Signatures of both cores that do nothing else, and nobody asks.
+    pub(crate) raw: f64,
+}
+
+pub(crate) fn signed_by_both(
+    data: &Path,
+    database: Option<&str>,
+    tokens: impl FnOnce(SocketAddr) -> f64,
+    bare: impl FnOnce(SocketAddr) -> f64,
+) -> Signed {
+    let path = data.to_str().expect("a path of text");
+    let raw = run_signatures(path, BOTH, "2", database);
+    let (_server, address, floor) = begin(path, BOTH, "2", database);
+    Signed { bare: bare(floor), tokens: tokens(address), raw }
+}
+
+fn run_signatures(path: &str, cores: &str, threads: &str, database: Option<&str>) -> f64 {
+    told(&mut pinned(cores, &["--signatures", path, threads], database))["signatures"]
+        .as_f64()
+        .expect("a number")
+}
+
+/// What statements and RSA operations a server has counted so far.
+pub(crate) fn counts(floor: SocketAddr) -> (u64, u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let told = runtime.block_on(once(floor, b"GET /counts HTTP/1.1\r\nhost: x\r\n\r\n"));
+    let told: Json = serde_json::from_slice(&told).expect("a document");
+    (told["statements"].as_u64().expect("a number"), told["rsa"].as_u64().expect("a number"))
 }
 
 /// Resident memory of a process, in megabytes.
@@ -126,23 +214,41 @@ fn resident(process: u32) -> f64 {
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
 }
 
-/// Fills a database, or serves one that is filled, telling what there is in a line.
-pub(crate) fn serve(data: &str, size: u64) {
+async fn open(data: &str) -> Arc<App> {
+    let mut config = Config::try_out(Path::new(data)).expect("settings");
+    config.rate_limits = Switch::Off;
+    if let Ok(url) = std::env::var(DATABASE) {
+        config.database = Some(url);
+        config.readers = 8;
+    }
+    App::open(config, Clock::system(), Chance::system()).await.expect("it opens")
+}
+
+/// Fills a database, telling what is in it in a line.
+pub(crate) fn fill_it(data: &str, size: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let line = runtime.block_on(async { fill(&open(data).await, size).await });
+    crate::say(&line.to_string());
+}
+
+/// Fills a database with a house of many organizations, telling what is in it in a line.
+pub(crate) fn fill_house(data: &str, memberships: u64) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let line = runtime.block_on(async { house::fill(&open(data).await, Size::of(memberships)).await });
+    crate::say(&line.to_string());
+}
+
+/// Serves a database that is filled, telling in a line where.
+pub(crate) fn serve(data: &str, workers: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(workers)
         .enable_all()
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let mut config = Config::try_out(Path::new(data)).expect("settings");
-        config.rate_limits = Switch::Off;
-        let app = App::open(config, Clock::system(), Chance::system()).await.expect("it opens");
-        if size > 0 {
-            let line = fill(&app, size).await;
-            crate::say(&line.to_string());
-            return;
-        }
-        let bare: Arc<Mutex<Bytes>> = Arc::default();
+        let app = open(data).await;
+        let bare = Arc::<Mutex<Bytes>>::default();
+        let (counted, one, signing) = (app.clone(), app.clone(), app.clone());
         let answer =
             |State(bare): State<Arc<Mutex<Bytes>>>| async move { bare.lock().expect("a lock").clone() };
         let floor = Router::new()
@@ -154,7 +260,25 @@ pub(crate) fn serve(data: &str, size: u64) {
                     },
                 ),
             )
-            .with_state(bare);
+            .with_state(bare)
+            .route(
+                "/row/{id}",
+                get(move |axum::extract::Path(id): axum::extract::Path<String>| async move {
+                    let row = one.db.read(move |tx| -> Result<_> {
+                        let sql = Sql::new("select * from memberships where id = ?", [id.into()]);
+                        Ok(tx.rows(&sql)?.first().map(|row| row.text(0).to_owned()))
+                    });
+                    row.await.expect("it reads").unwrap_or_default()
+                }),
+            )
+            .route("/signed", post(move || async move { sign(&signing) }))
+            .route(
+                "/counts",
+                get(move || async move {
+                    let (signed, verified) = counted.keys.operations();
+                    json!({ "statements": counted.db.statements(), "rsa": signed + verified }).to_string()
+                }),
+            );
         let listen = || {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
             listener.set_nonblocking(true).expect("a socket option");
@@ -185,14 +309,7 @@ async fn fill(app: &Arc<App>, size: u64) -> Json {
     let made = app
         .db
         .write(move |tx| {
-            let mut work = Work {
-                tx,
-                app: &unit_app,
-                now: unit_app.clock.now(),
-                author: &Author::Operator,
-                request: None,
-            };
-            users::register(&mut work, &new)
+            Work::within(tx, &unit_app, &Author::Operator, None, |work| users::register(work, &new))
         })
         .await
         .unwrap_or_else(|error| panic!("{error:?}"));
@@ -267,39 +384,49 @@ fn insert(
 }
 
 /// Signs with the key of an installation for a while, telling how many signatures that makes a second.
-pub(crate) fn signatures(data: &str) {
+pub(crate) fn signatures(data: &str, threads: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let config = Config::try_out(Path::new(data)).expect("settings");
-    let app = runtime.block_on(App::open(config, Clock::system(), Chance::system())).expect("it opens");
-    let claims = json!({ "claims": "x".repeat(400) });
-    let (began, mut count) = (Instant::now(), 0_u32);
-    while began.elapsed() < Duration::from_secs(2) {
-        app.keys.sign(Use::Access, &claims, app.clock.now()).expect("it signs");
-        count += 1;
-    }
-    let rate = f64::from(count) / began.elapsed().as_secs_f64();
+    let app = runtime.block_on(open(data));
+    let began = Instant::now();
+    let count = || {
+        let mut count = 0_u32;
+        while began.elapsed() < Duration::from_secs(2) {
+            sign(&app);
+            count += 1;
+        }
+        f64::from(count) / began.elapsed().as_secs_f64()
+    };
+    let rate: f64 = std::thread::scope(|scope| {
+        let signing: Vec<_> = (0..threads).map(|_| scope.spawn(count)).collect();
+        signing.into_iter().map(|one| one.join().expect("signing does not fail")).sum()
+    });
     crate::say(&json!({ "signatures": rate }).to_string());
+}
+
+/// A signature of a token's size.
+fn sign(app: &App) -> String {
+    app.keys.sign(Use::Access, &json!({ "claims": "x".repeat(400) }), app.clock.now()).expect("it signs")
 }
 
 /// How many bare units of three durable statements one core runs a second.
 pub(crate) fn run_units(folder: &Path) -> f64 {
     let path = folder.join("units.db");
-    told(&mut pinned(&["--units", path.to_str().expect("a path of text")]))["units"]
+    told(&mut pinned(ONE, &["--units", path.to_str().expect("a path of text")], None))["units"]
         .as_f64()
         .expect("a number")
 }
 
 /// Runs them: insert, update, insert, from 64 callers at once.
 pub(crate) fn units(file: &str) {
-    let schema = Migration {
-        version: 1,
-        title: "units",
-        sql: "create table units (id text primary key, note text not null);
+    let schema = Migration::new(
+        1,
+        "units",
+        "create table units (id text primary key, note text not null);
               create table notes (id bigint primary key, note text not null);
               create table totals (id bigint primary key, total bigint not null);
               insert into totals values (1, 0);",
-    };
-    let options = Options { file: file.into(), readers: 1, durable: true };
+    );
+    let options = Sqlite { file: file.into(), readers: 1, durable: true };
     let db = options.open(&[schema]).expect("it opens");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -4,7 +4,9 @@
 //! Every try takes from a bucket; one that was right gives back. An address on the network has a small
 //! bucket that fills slowly. An account has a large one that no single address can empty.
 
+use crate::crypto::hash;
 use crate::limits::network;
+use guildhall_store::{Sql, Tx};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -57,11 +59,28 @@ impl Try {
             other => other.clone(),
         }
     }
+
+    /// What the bucket is called. Whose it is stays here: addresses of people are nothing to keep in one more place.
+    fn name(&self) -> String {
+        hash(&format!("guess {:?}", self.key()))
+    }
 }
 
-/// The buckets, each as the moment at which it is full again.
+/// The buckets, by the hash of what they are for. They are kept in the database as well: for the other nodes, and
+/// for the time after a restart.
 #[derive(Debug, Default)]
-pub struct Guesses(Mutex<HashMap<Try, i64>>);
+pub struct Guesses(Mutex<HashMap<String, Bucket>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// The moment at which it is full again.
+    full: i64,
+    /// How far that moved since the database was told.
+    unshared: i64,
+}
+
+/// How far a bucket's moment has moved since the database was told: its name, and milliseconds.
+pub type Moved = (String, i64);
 
 impl Guesses {
     /// Takes one from every bucket; when one of them is empty, from none, and answers after how many
@@ -69,27 +88,28 @@ impl Guesses {
     pub fn take(&self, tries: &[Try], now: i64) -> Result<(), u64> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST_BUCKETS {
-            buckets.retain(|_, full| *full > now);
+            buckets.retain(|_, bucket| bucket.full > now);
             if buckets.len() >= MOST_BUCKETS {
                 // Those that are full again soonest are missed least.
-                let mut ends: Vec<i64> = buckets.values().copied().collect();
+                let mut ends: Vec<i64> = buckets.values().map(|bucket| bucket.full).collect();
                 let (_, middle, _) = ends.select_nth_unstable(MOST_BUCKETS / 2);
                 let middle = *middle;
-                buckets.retain(|_, full| *full > middle);
+                buckets.retain(|_, bucket| bucket.full > middle);
             }
         }
         let mut wait = 0;
         for one in tries {
             let Pace { burst, every } = one.pace();
-            let full = buckets.get(&one.key()).copied().unwrap_or(now).max(now);
+            let full = buckets.get(&one.name()).map_or(now, |bucket| bucket.full.max(now));
             wait = wait.max(full + every - burst * every - now);
         }
         if wait > 0 {
             return Err(u64::try_from(wait).unwrap_or(0).div_ceil(1000));
         }
         for one in tries {
-            let full = buckets.entry(one.key()).or_insert(now);
-            *full = (*full).max(now) + one.pace().every;
+            let bucket = buckets.entry(one.name()).or_insert(Bucket { full: now, unshared: 0 });
+            bucket.full = bucket.full.max(now) + one.pace().every;
+            bucket.unshared += one.pace().every;
         }
         Ok(())
     }
@@ -98,11 +118,58 @@ impl Guesses {
     pub fn give_back(&self, tries: &[Try]) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for one in tries {
-            if let Some(full) = buckets.get_mut(&one.key()) {
-                *full -= one.pace().every;
+            if let Some(bucket) = buckets.get_mut(&one.name()) {
+                bucket.full -= one.pace().every;
+                bucket.unshared -= one.pace().every;
             }
         }
     }
+
+    /// What the database has not been told; from now on it counts as told.
+    pub fn take_unshared(&self) -> Vec<Moved> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = buckets.iter_mut().filter(|(_, bucket)| bucket.unshared != 0);
+        moved.map(|(name, bucket)| (name.clone(), std::mem::take(&mut bucket.unshared))).collect()
+    }
+
+    /// Takes back that it was told.
+    pub fn put_back(&self, moved: &[Moved]) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, by) in moved {
+            if let Some(bucket) = buckets.get_mut(name) {
+                bucket.unshared += by;
+            }
+        }
+    }
+
+    /// Takes over when buckets are full again as the database has it.
+    pub fn learn(&self, all: &[(String, i64)]) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, full) in all {
+            let bucket = buckets.entry(name.clone()).or_insert(Bucket { full: 0, unshared: 0 });
+            bucket.full = full + bucket.unshared;
+        }
+    }
+}
+
+/// Adds what was taken here to what was taken everywhere; answers when the buckets are full again.
+pub fn tell(tx: &mut Tx<'_>, moved: &[Moved], now: i64) -> guildhall_store::Result<Vec<(String, i64)>> {
+    let mut sql = Sql::text("insert into guesses (name, full_at) values ");
+    for (index, (name, by)) in moved.iter().enumerate() {
+        sql.push(if index == 0 { "(" } else { ", (" }).bind(name).push(", ").bind(now + by).push(")");
+    }
+    sql.push(" on conflict (name) do update set full_at = excluded.full_at + case when guesses.full_at > ");
+    sql.bind(now).push(" then guesses.full_at - ").bind(now).push(" else 0 end returning name, full_at");
+    let rows = tx.rows(&sql)?;
+    Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.int(1))).collect())
+}
+
+/// The buckets that are not full, as the database has them.
+pub fn known(tx: &mut Tx<'_>, now: i64) -> guildhall_store::Result<Vec<(String, i64)>> {
+    let sql = "select name, full_at from guesses where full_at > ? order by full_at desc limit ?";
+    let most = i64::try_from(MOST_BUCKETS / 2).unwrap_or(i64::MAX);
+    let rows = tx.rows(&Sql::new(sql, [now.into(), most.into()]))?;
+    Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.int(1))).collect())
 }
 
 #[cfg(test)]

@@ -244,15 +244,23 @@ mod tests {
     async fn a_flood_is_turned_away_instead_of_queued() {
         let hasher = Hasher::new(1).unwrap();
         let (release, held) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = oneshot::channel();
         let holding = tokio::spawn({
             let hasher = hasher.clone();
-            async move { hasher.run(move |_| held.recv().is_err()).await }
+            async move {
+                let hold = move |_: &mut Vec<Block>| {
+                    begin.send(()).ok();
+                    held.recv().is_err()
+                };
+                hasher.run(hold).await
+            }
         });
+        // The one thread has its job: whatever comes now waits behind it.
+        begun.await.unwrap();
         let mut waiting = Vec::new();
-        while waiting.len() < MOST_WAITING + 1 {
+        while waiting.len() < MOST_WAITING {
             let hasher = hasher.clone();
             waiting.push(tokio::spawn(async move { hasher.run(|_| ()).await }));
-            tokio::task::yield_now().await;
         }
         while hasher.jobs.len() < MOST_WAITING {
             tokio::task::yield_now().await;

@@ -103,7 +103,7 @@ pub async fn by_password(
     let key: String = email.trim().to_lowercase().chars().take(LONGEST_ADDRESS).collect();
     let tries = [Try::From(attempt.browser.address), Try::Password(key.clone())];
     app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
-    let found = find(app, key).await?;
+    let found = find(app, key).await.inspect_err(|_| app.guesses.give_back(&tries))?;
     let hash = found.as_ref().and_then(|account| account.hash.clone());
     let verdict =
         app.hasher.verify(password, hash.clone()).await.inspect_err(|_| app.guesses.give_back(&tries))?;

@@ -32,6 +32,9 @@ pub struct Application {
     pub seconds: i64,
     /// From which second on its tokens count.
     pub valid_from: i64,
+    /// The second in which it was looked up: its tokens are dated to that, so that what ends all of before ends
+    /// those as well whose application showed itself before and which are signed after.
+    pub seen_at: i64,
     /// Where the browser goes after an authorization.
     pub redirect_uri: Option<String>,
     /// How it shows who it is.
@@ -104,6 +107,14 @@ const CREDENTIAL: &str = "
     left join client_secrets s on s.api_credential_id = c.id and coalesce(s.expires_at, 9000000000000000) > ?
     where ";
 
+/// From which second on the tokens of an application count, once all that it was given so far are ended: an expression
+/// over its row. Tokens carry whole seconds, so what is given from the next one on is new, and dated so; where that
+/// was said before, in this very second or by a clock that has been put right since, it is the second after that.
+pub fn ended(now: i64) -> Sql {
+    let next = now / 1000 + 1;
+    Sql::new("case when valid_from < ? then ? else valid_from + 1 end", [next.into(), next.into()])
+}
+
 /// The application with this client id.
 pub fn by_client_id(
     tx: &mut Tx<'_>,
@@ -111,22 +122,27 @@ pub fn by_client_id(
     now: i64,
 ) -> guildhall_store::Result<Option<Application>> {
     if client_id == DASHBOARD {
-        return Ok(Some(dashboard()));
+        return Ok(seen(Some(dashboard()), now));
     }
     let mut sql = Sql::new(CREDENTIAL, [now.into()]);
     sql.push("c.client_id = ").bind(client_id);
-    match credential(&tx.rows(&sql)?) {
-        None => personal(tx, client_id),
-        found => Ok(found),
-    }
+    let found = match credential(&tx.rows(&sql)?) {
+        None => personal(tx, client_id)?,
+        found => found,
+    };
+    Ok(seen(found, now))
 }
 
 /// The API credential with this id, or the dashboard's own application when there is none.
 pub fn by_id(tx: &mut Tx<'_>, id: Option<&str>, now: i64) -> guildhall_store::Result<Option<Application>> {
-    let Some(id) = id else { return Ok(Some(dashboard())) };
+    let Some(id) = id else { return Ok(seen(Some(dashboard()), now)) };
     let mut sql = Sql::new(CREDENTIAL, [now.into()]);
     sql.push("c.id = ").bind(id);
-    Ok(credential(&tx.rows(&sql)?))
+    Ok(seen(credential(&tx.rows(&sql)?), now))
+}
+
+fn seen(found: Option<Application>, now: i64) -> Option<Application> {
+    found.map(|application| Application { seen_at: now / 1000, ..application })
 }
 
 fn dashboard() -> Application {
@@ -140,6 +156,7 @@ fn dashboard() -> Application {
         test: false,
         seconds: USER_SECONDS,
         valid_from: 0,
+        seen_at: 0,
         // RFC 8252: a command line listens on the machine it runs on.
         redirect_uri: Some("http://127.0.0.1/callback".to_owned()),
         method: Method::None,
@@ -181,6 +198,7 @@ fn credential(rows: &Rows) -> Option<Application> {
         test: row.maybe_text(4) != Some("live"),
         seconds: row.maybe_int(5).unwrap_or(USER_SECONDS),
         valid_from: row.int(6),
+        seen_at: 0,
         redirect_uri: text(7),
         method,
         jwks: row.maybe_text(9).and_then(|jwks| serde_json::from_str(jwks).ok()),

@@ -3,9 +3,12 @@
 
 use super::hash_of;
 use crate::clock::{HOUR, MINUTE};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, VerificationAlgorithm,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use guildhall_store::{Error, Result, Sql, Tx};
+use guildhall_store::{Result, Sql, Tx};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
@@ -41,10 +44,44 @@ pub struct Assertion {
     expires_at: i64,
 }
 
-/// Whether assertions can be checked with a key.
+/// What only a private or a shared key has (RFC 7518, 6).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Whether assertions can be checked with a key, and it tells nobody how to sign them.
 pub fn is_usable(key: &Json) -> bool {
-    serde_json::from_value::<Jwk>(key.clone())
-        .is_ok_and(|key| !algorithms(&key).is_empty() && DecodingKey::from_jwk(&key).is_ok())
+    PRIVATE.iter().all(|part| key.get(part).is_none())
+        && serde_json::from_value::<Jwk>(key.clone())
+            .is_ok_and(|key| !algorithms(&key).is_empty() && is_sound(&key.algorithm))
+}
+
+/// Whether it is a key at all, and one that is long enough: what is wrong with it is found when it is registered,
+/// not when its application stands outside.
+fn is_sound(key: &AlgorithmParameters) -> bool {
+    let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
+    let is_point = |bytes: Vec<u8>, algorithm| ParsedPublicKey::new(algorithm, bytes).is_ok();
+    match key {
+        AlgorithmParameters::RSA(key) => {
+            let (Some(modulus), Some(exponent)) = (bytes(&key.n), bytes(&key.e)) else { return false };
+            let first = modulus.iter().position(|byte| *byte != 0).unwrap_or(modulus.len());
+            let bits = (modulus.len() - first) * 8
+                - modulus.get(first).map_or(0, |byte| byte.leading_zeros() as usize);
+            let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+            (2048..=8192).contains(&bits) && is_odd(&modulus) && is_odd(&exponent) && exponent != [1]
+        }
+        AlgorithmParameters::EllipticCurve(key) => {
+            let (algorithm, length): (&'static dyn VerificationAlgorithm, _) = match key.curve {
+                EllipticCurve::P256 => (&ECDSA_P256_SHA256_FIXED, 32),
+                EllipticCurve::P384 => (&ECDSA_P384_SHA384_FIXED, 48),
+                _ => return false,
+            };
+            let (Some(x), Some(y)) = (bytes(&key.x), bytes(&key.y)) else { return false };
+            x.len() == length && y.len() == length && is_point([vec![4], x, y].concat(), algorithm)
+        }
+        AlgorithmParameters::OctetKeyPair(key) => {
+            bytes(&key.x).is_some_and(|x| x.len() == 32 && is_point(x, &ED25519))
+        }
+        _ => false,
+    }
 }
 
 /// The algorithms of a key: never what an assertion says it is.
@@ -145,10 +182,5 @@ pub fn check(
 pub fn spend(tx: &mut Tx<'_>, assertion: &Assertion) -> Result<bool> {
     let hash = hash_of("assertion", &format!("{}:{}", assertion.client_id, assertion.id));
     let sql = "insert into spent_assertions (assertion_hash, expires_at) values (?, ?) on conflict (assertion_hash) do nothing";
-    let spent = tx.execute(&Sql::new(sql, [hash.into(), (assertion.expires_at + SKEW).into()]));
-    match spent {
-        Ok(rows) => Ok(rows > 0),
-        Err(Error::Unique { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(tx.execute(&Sql::new(sql, [hash.into(), (assertion.expires_at + SKEW).into()]))? > 0)
 }

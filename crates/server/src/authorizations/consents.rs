@@ -55,7 +55,7 @@ pub fn list(tx: &mut Tx<'_>, user: &str) -> Result<Vec<Consent>> {
     let rows = tx.rows(&Sql::new(
         "select c.id, c.name, o.name, c.mode, g.scope, g.created_at, g.used_at
          from consents g join api_credentials c on c.id = g.api_credential_id join organizations o on o.id = c.organization_id
-         where g.user_id = ? order by g.used_at desc, g.id limit 100",
+         where g.user_id = ? order by g.used_at desc, g.id limit 1000",
         [user.into()],
     ))?;
     let consents = rows.iter().map(|row| Consent {
@@ -113,7 +113,7 @@ pub struct CommandLine {
 pub fn command_lines(tx: &mut Tx<'_>, user: &str, now: i64) -> Result<Vec<CommandLine>> {
     let rows = tx.rows(&Sql::new(
         "select id, began_by, created_at, used_at from chains where user_id = ? and api_credential_id is null
-         and ended_at is null and expires_at > ? order by used_at desc, id limit 100",
+         and ended_at is null and expires_at > ? order by used_at desc, id limit 1000",
         [user.into(), now.into()],
     ))?;
     let lines = rows.iter().map(|row| CommandLine {

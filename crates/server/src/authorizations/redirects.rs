@@ -41,7 +41,22 @@ pub fn is_safe(uri: &str) -> bool {
     }
     let Ok(url) = Url::parse(uri) else { return false };
     let is_plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-    is_plain && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(&url))
+    // The host is named in a content security policy, where other letters have a meaning of their own.
+    let has_plain_name = url.host_str().is_some_and(|host| {
+        host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
+    });
+    is_plain
+        && has_plain_name
+        && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(&url))
+}
+
+/// What we add to a place: one that has any of these of its own could say what we did not.
+const OURS: [&str; 7] = ["code", "state", "iss", "error", "error_description", "error_uri", "scope"];
+
+/// Whether an application may register a place: a safe one, in whose query nothing looks like our answer.
+pub fn is_fit(uri: &str) -> bool {
+    let is_ours = |name: &str| OURS.contains(&name);
+    is_safe(uri) && Url::parse(uri).is_ok_and(|url| !url.query_pairs().any(|(name, _)| is_ours(&name)))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -144,8 +159,17 @@ mod tests {
             "https:\\\\app.example.com",
             "https://app.example.com/\n",
             "https://äpp.example.com/",
+            "https://x;sandbox/cb",
+            "https://x'none'/cb",
+            "https://a,b.example.com/cb",
         ] {
             assert!(!is_safe(bad), "{bad}");
+        }
+        assert!(is_fit("https://app.example.com/cb?tenant=1&mode=code"));
+        for bad in
+            ["https://app.example.com/cb?code=1", "https://a.test/?x&iss=y", "https://a.test/?%63ode=1"]
+        {
+            assert!(is_safe(bad) && !is_fit(bad), "{bad}");
         }
     }
 

@@ -23,13 +23,13 @@ pub(super) enum Command {
     /// List the secrets of a credential: when each was used, when it ends, whether it can go
     Secrets {
         /// Its client id
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         client_id: String,
     },
     /// Give a credential a new secret; the others go on working for a while
     Rotate {
         /// Its client id
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         client_id: String,
         /// How many hours the others go on working
         #[arg(long, default_value_t = 24)]
@@ -38,22 +38,22 @@ pub(super) enum Command {
     /// Remove a secret of a credential now
     Retire {
         /// The client id of the credential
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         client_id: String,
         /// The id of the secret
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         secret: String,
     },
     /// End the tokens of a credential and refuse it new ones
     Disable {
         /// Its client id
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         client_id: String,
     },
     /// Let a disabled credential in again
     Enable {
         /// Its client id
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         client_id: String,
     },
 }
@@ -69,8 +69,11 @@ pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<
                 let credential = find(work, &of)?;
                 let mut all = client_secrets::of(work, &credential.id)?;
                 let index = all.iter().position(|one| one.id == wanted);
-                let missing =
-                    || detail(format!("{of} has no secret {wanted}: see guildhall credentials secrets"));
+                let missing = || {
+                    detail(format!(
+                        "{of} has no secret {wanted}: see guildhall credentials secrets --client-id {of}"
+                    ))
+                };
                 client_secrets::retire(work, &all.remove(index.ok_or_else(missing)?))
             })
             .await?;
@@ -157,6 +160,8 @@ async fn secrets(app: &Arc<App>, client_id: String, json: bool) -> Result<()> {
     let now = timestamp(app.clock.now());
     for one in &all {
         let text = |name: &str, otherwise: &str| one[name].as_str().unwrap_or(otherwise).to_owned();
+        // Uses are known to the minute, so nothing is told more exactly than that.
+        let minute = |name: &str| one[name].as_str().map_or("never", |time| &time[..16]).to_owned();
         let safe = match (text("expires_at", "9") <= now, one["safe_to_remove"] == json!(true)) {
             (true, _) => "ended",
             (false, true) => "safe to remove",
@@ -166,9 +171,9 @@ async fn secrets(app: &Arc<App>, client_id: String, json: bool) -> Result<()> {
         print(&format!(
             "{}  made {}  used {}  ends {}  {safe}",
             text("id", ""),
-            text("created_at", ""),
-            text("last_used_at", "never"),
-            text("expires_at", "never"),
+            minute("created_at"),
+            minute("last_used_at"),
+            minute("expires_at"),
         ))?;
     }
     Ok(())
@@ -195,7 +200,8 @@ async fn rotate(app: &Arc<App>, client_id: String, overlap: u16, json: bool) -> 
 }
 
 fn find(work: &mut Work<'_, '_>, client_id: &str) -> Result<Record, Error> {
-    let missing = || detail(format!("there is no credential {client_id}: see guildhall credentials list"));
+    let missing =
+        || detail(format!("there is no credential {client_id}: see guildhall credentials list --slug SLUG"));
     api_credentials::by_client_id(work, client_id)?.ok_or_else(missing)
 }
 

@@ -1,12 +1,12 @@
 //! `guildhall doctor`.
 
-use super::print;
-use crate::App;
+use super::{nothing_in, print};
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, DATABASE, without_password};
 use crate::mail::outbox;
 use crate::mail::transport::Way;
+use crate::{App, app};
 use anyhow::{Result, ensure};
 use guildhall_store::{Sql, Tx};
 use serde_json::{Value as Json, json};
@@ -18,11 +18,23 @@ const EARLIEST: i64 = 1_767_225_600_000;
 
 /// Prints the settings in force, then what was checked, a line each; fails when a check does.
 pub(super) async fn doctor(config: Config, json: bool) -> Result<()> {
-    let settings = serde_json::to_value(&config)?;
-    let mut checks = vec![clock()];
-    match App::open(config, Clock::system(), Chance::system()).await {
-        Ok(app) => checks.extend(check(&app).await),
+    let mut settings = serde_json::to_value(&config)?;
+    let database =
+        config.database.clone().unwrap_or_else(|| format!("sqlite:{}", config.data.join(DATABASE).display()));
+    settings["database"] = without_password(&database).into();
+    settings["database_replica"] = config.database_replica.as_deref().map(without_password).into();
+    settings["mail"] = config.mail.as_deref().map(without_password).into();
+    let mut checks = vec![clock(), domain(&config)];
+    match app::is_new(&config.data) {
+        Ok(true) => checks.push(("data folder", Err(nothing_in(&config)))),
         Err(error) => checks.push(("data folder", Err(format!("{error:#}")))),
+        Ok(false) => match App::open(config, Clock::system(), Chance::system()).await {
+            Ok(app) => checks.extend(check(&app).await),
+            Err(error) => {
+                let name = if error.is::<guildhall_store::Error>() { "database" } else { "data folder" };
+                checks.push((name, Err(format!("{error:#}"))));
+            }
+        },
     }
     if json {
         let shown: Vec<Json> = checks
@@ -63,19 +75,70 @@ fn clock() -> Check {
     )
 }
 
+fn domain(config: &Config) -> Check {
+    let said = config.dev || config.has_domain;
+    let missing = "say with --domain under which to serve, or try it out with --dev";
+    ("domain", if said { Ok(config.domain.clone()) } else { Err(missing.to_owned()) })
+}
+
 async fn check(app: &Arc<App>) -> Vec<Check> {
     let key = app.keys.current(app.clock.now()).map(|(kid, bits)| format!("{bits} bits, {}", &kid[..16]));
     let users = app.db.read(|tx| number(tx, "select count(*) from users")).await;
-    let writes = app.db.write(|tx| tx.execute(&Sql::text("update plans set enterprise = enterprise"))).await;
+    let is_server = app.db.is_server();
+    let writes = app.db.write(move |tx| durability(tx, is_server)).await;
     let sound = app.db.check().await;
-    vec![
+    let mut checks = vec![
         ("data folder", folder(app)),
         ("signing key", key.ok_or_else(|| "there is none".to_owned())),
         ("database reads", users.map(|users| format!("{users} users")).map_err(|error| error.to_string())),
         ("database is sound", sound.map(|()| "every page".to_owned()).map_err(|error| error.to_string())),
-        ("database writes", writes.map(|_| "durable".to_owned()).map_err(|error| error.to_string())),
+        ("database writes", writes.unwrap_or_else(|error| Err(error.to_string()))),
+        ("index of addresses", search(app).await),
         ("letters", letters(app).await),
-    ]
+    ];
+    checks.extend(replica(app).await.map(|found| ("replica", found)));
+    checks
+}
+
+/// Whether the replica answers, if there is one.
+async fn replica(app: &App) -> Option<Result<String, String>> {
+    app.db.replica()?;
+    let asked = app.db.read_both(|_| Ok(()), |tx, ()| number(tx, "select count(*) from plans")).await;
+    let (answered, _) = app.db.replica()?;
+    Some(match asked {
+        Ok(_) if answered > 0 => Ok("it has everything and answers lists".to_owned()),
+        Ok(_) => Err("it is away or late, so that the primary answers lists: look at its log".to_owned()),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+/// Whether what is written is on disk before it is acknowledged.
+fn durability(tx: &mut Tx<'_>, is_server: bool) -> Result<Result<String, String>, guildhall_store::Error> {
+    tx.execute(&Sql::text("update plans set enterprise = enterprise"))?;
+    if !is_server {
+        return Ok(Ok("durable".to_owned()));
+    }
+    let sql = "select name from pg_settings where name in ('fsync', 'synchronous_commit') and setting = 'off' order by 1";
+    let rows = tx.rows(&Sql::text(sql))?;
+    let off: Vec<&str> = rows.iter().map(|row| row.text(0)).collect();
+    Ok(match off.as_slice() {
+        [] => Ok("durable".to_owned()),
+        off => Err(format!("a crash loses what was acknowledged: turn on {}", off.join(" and "))),
+    })
+}
+
+/// Whether parts of addresses are looked up in an index: PostgreSQL needs an extension for that.
+async fn search(app: &App) -> Result<String, String> {
+    let there = || "there is one".to_owned();
+    if !app.db.is_server() {
+        return Ok(there());
+    }
+    let missing = "none, so that whoever looks for a part of an address has every member of an organization read; to have \
+                   one: create extension pg_trgm; create index memberships_search on memberships using gin \
+                   (user_email_key gin_trgm_ops)";
+    let indexes = "select count(*) from pg_indexes where indexname = 'memberships_search'";
+    let found = app.db.read(move |tx| number(tx, indexes)).await.map_err(|error| error.to_string())?;
+    Ok(if found > 0 { there() } else { missing.to_owned() })
 }
 
 /// How letters leave, and how many wait to.

@@ -2,6 +2,9 @@
 
 use super::print;
 use crate::App;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::mail::outbox::{self, Fate};
 use crate::mail::transport::{Attempt, Lane, Way};
 use crate::mail::{Envelope, Letter, Message, compose};
@@ -9,7 +12,6 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use guildhall_jsonapi::timestamp;
 use serde_json::{Value as Json, json};
-use std::sync::Arc;
 
 /// How many letters are listed.
 const MOST: i64 = 1000;
@@ -29,20 +31,13 @@ pub(super) enum Command {
     Queue,
 }
 
-pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<()> {
-    match command {
-        Command::Test { to, language } => test(app, &to, &language, json).await,
-        Command::Queue => queue(app, json).await,
-    }
-}
-
-async fn test(app: &App, to: &str, language: &str, json: bool) -> Result<()> {
-    let way = Way::of(&app.config)?.context("letters have no way out: say which with --mail")?;
-    let mut lane = Lane::new(way);
-    let letter = Letter::to(to, language, Message::Test { link: app.config.dashboard() });
-    let id = app.chance.id();
-    let now = app.clock.now();
-    let message = compose(&app.config, &Envelope { id: &id, created_at: now }, &letter)?;
+/// Sends a test letter by what is configured: nobody needs to have a house for that yet.
+pub(super) async fn test(config: &Config, to: &str, language: &str, json: bool) -> Result<()> {
+    let way = Way::of(config)?.context("letters have no way out: say which with --mail")?;
+    let mut lane = Lane::new("0", way);
+    let letter = Letter::to(to, language, Message::Test { link: config.dashboard() });
+    let (id, now) = (Chance::system().id(), Clock::system().now());
+    let message = compose(config, &Envelope { id: &id, created_at: now }, &letter)?;
     let attempt = lane.send(&format!("{now}-{id}.eml"), &message).await;
     lane.close().await;
     match attempt {
@@ -56,7 +51,7 @@ async fn test(app: &App, to: &str, language: &str, json: bool) -> Result<()> {
     }
 }
 
-async fn queue(app: &App, json: bool) -> Result<()> {
+pub(super) async fn queue(app: &App, json: bool) -> Result<()> {
     let (letters, (waiting, refused)) = app
         .db
         .read(|tx| -> std::result::Result<_, guildhall_store::Error> {

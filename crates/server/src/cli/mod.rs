@@ -2,6 +2,7 @@
 
 mod credentials;
 mod doctor;
+mod house;
 mod keys;
 mod mail;
 mod memberships;
@@ -11,10 +12,10 @@ mod users;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::Said;
+use crate::config::{Config, Said};
 use crate::work::{Author, Work};
-use crate::{App, openapi};
-use anyhow::Result;
+use crate::{App, app, openapi};
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use guildhall_jsonapi::Error;
 use std::io::Write as _;
@@ -25,10 +26,10 @@ use std::sync::Arc;
 #[derive(Debug, Parser)]
 #[command(name = "guildhall", version, propagate_version = true)]
 pub struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Settings")]
     said: Said,
     /// Print JSON for machines
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Settings")]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -56,6 +57,12 @@ enum Command {
     /// Try out the mail, and look into the outbox
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Make one database the same as another one, row for row
+    Copy(house::Copy),
+    /// Make a backup of the database and its key while servers go on, and check it
+    Backup(house::Backup),
+    /// Put a backup into the database
+    Restore(house::Restore),
     /// Send letters and clear up, beside servers that leave it to this
     Work,
     /// Print the API description
@@ -87,6 +94,9 @@ async fn dispatch(cli: Cli) -> Result<()> {
     if matches!(cli.command, Command::Openapi) {
         return print(openapi::text().trim_end());
     }
+    if let Command::Copy(words) = cli.command {
+        return house::copy(words, cli.json).await;
+    }
     let config = cli.said.settle()?;
     if matches!(cli.command, Command::Serve) {
         return serve::serve(config).await;
@@ -97,15 +107,50 @@ async fn dispatch(cli: Cli) -> Result<()> {
     if matches!(cli.command, Command::Doctor) {
         return doctor::doctor(config, cli.json).await;
     }
+    let command = match cli.command {
+        Command::Backup(words) => return house::backup(config, words, cli.json).await,
+        Command::Restore(words) => return house::restore(config, words, cli.json).await,
+        Command::Mail(mail::Command::Test { to, language }) => {
+            return mail::test(&config, &to, &language, cli.json).await;
+        }
+        command => command,
+    };
+    // Whoever looks in the wrong place is told so, rather than shown a new house that is empty.
+    if app::is_new(&config.data)? {
+        ensure!(matches!(command, Command::Users(users::Command::Create { .. })), nothing_in(&config));
+        writeln!(std::io::stderr(), "a new house is made in {}", config.data.display())?;
+    }
     let app = App::open(config, Clock::system(), Chance::system()).await?;
-    match cli.command {
+    match command {
         Command::Users(command) => users::run(&app, command, cli.json).await,
         Command::Organizations(command) => organizations::run(&app, command, cli.json).await,
         Command::Credentials(command) => credentials::run(&app, command, cli.json).await,
         Command::Keys(command) => keys::run(&app, command, cli.json).await,
         Command::Memberships(command) => memberships::run(&app, command, cli.json).await,
-        Command::Mail(command) => mail::run(&app, command, cli.json).await,
-        Command::Serve | Command::Work | Command::Openapi | Command::Doctor => Ok(()),
+        Command::Mail(mail::Command::Queue) => mail::queue(&app, cli.json).await,
+        // They were carried out before.
+        Command::Serve
+        | Command::Work
+        | Command::Openapi
+        | Command::Doctor
+        | Command::Mail(mail::Command::Test { .. })
+        | Command::Copy(_)
+        | Command::Backup(_)
+        | Command::Restore(_) => Ok(()),
+    }
+}
+
+/// What is said of a data folder that is not there.
+fn nothing_in(config: &Config) -> String {
+    let folder = config.data.display();
+    match &config.database {
+        Some(database) if !database.starts_with("sqlite:") => format!(
+            "{folder} has no {}: copy it from a node on this database, or say with --data where it is",
+            app::KEY
+        ),
+        _ => format!(
+            "{folder} holds nothing: say with --data where the data folder is, or start guildhall serve there"
+        ),
     }
 }
 

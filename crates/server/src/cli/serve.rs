@@ -12,8 +12,9 @@ use std::io::{IsTerminal as _, Write as _};
 use tracing_subscriber::EnvFilter;
 
 /// Serves until the process is told to stop.
-pub(super) async fn serve(config: Config) -> Result<()> {
+pub(super) async fn serve(mut config: Config) -> Result<()> {
     log_to_stdout(config.log);
+    config.waits = true;
     make_folder(&config.data)?;
     let lock = server::claim(&config)?;
     let app = App::open(config, Clock::system(), Chance::system()).await?;
@@ -29,8 +30,9 @@ pub(super) async fn serve(config: Config) -> Result<()> {
 }
 
 /// Sends letters and clears up until the process is told to stop.
-pub(super) async fn work(config: Config) -> Result<()> {
+pub(super) async fn work(mut config: Config) -> Result<()> {
     log_to_stdout(config.log);
+    config.waits = true;
     let app = App::open(config, Clock::system(), Chance::system()).await?;
     server::work(app, server::stop_signal()).await;
     Ok(())
@@ -38,7 +40,7 @@ pub(super) async fn work(config: Config) -> Result<()> {
 
 fn log_to_stdout(form: LogForm) {
     let filter = EnvFilter::try_from_env("GUILDHALL_LOG_FILTER")
-        .unwrap_or_else(|_| EnvFilter::new("info,rustls=error"));
+        .unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn,rustls=error,tokio_postgres=warn"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

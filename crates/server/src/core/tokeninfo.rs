@@ -104,7 +104,8 @@ fn actions(row: Row<'_>) -> Vec<&'static str> {
 }
 
 /// The applications of the dashboard that a member may open: those granted to them or to their profile, and
-/// for admins all that are not of somebody's own making.
+/// for admins all that are not of somebody's own making. Those must be of a mode that the member's access is for,
+/// which their profile decides if they have one (contract 7.4.4); what is of somebody's own making is of every mode.
 fn accessible(
     tx: &mut Tx<'_>,
     organization: &str,
@@ -112,18 +113,24 @@ fn accessible(
     is_admin: bool,
     test: bool,
 ) -> Result<Vec<Json>> {
+    let (mode, access) = if test { ("test", "test_access") } else { ("live", "live_access") };
     let rows = tx.rows(&Sql::new(
         "select distinct c.name, c.kind, c.custom from enabled_credentials e join api_credentials c on c.id = e.id
          where c.organization_id = ? and c.mode = ? and c.kind not in ('sales_channel', 'integration', 'webapp', 'resources')
          and ((? and not coalesce(c.custom, false)) or exists (
              select 1 from application_memberships a join live_memberships m on m.id = ?
              where a.api_credential_id = c.id and (a.membership_id = m.id or a.membership_profile_id = m.membership_profile_id)
+         )) and (coalesce(c.custom, false) or exists (
+             select 1 from live_memberships m left join membership_profiles p on p.id = m.membership_profile_id
+             where m.id = ? and coalesce(p.access_scope, m.access_scope, 'live_access') in (?, 'all_access')
          )) order by c.kind, c.name limit 200",
         [
             organization.into(),
-            if test { "test" } else { "live" }.into(),
+            mode.into(),
             is_admin.into(),
             membership.into(),
+            membership.into(),
+            access.into(),
         ],
     ))?;
     let app = |row: Row<'_>| json!({ "name": row.text(0), "kind": row.text(1), "core": is_hosted(row.text(1), row.flag(2)) });

@@ -8,6 +8,7 @@ use crate::http::Answer;
 use crate::resources::users;
 use crate::work::Work;
 use guildhall_jsonapi::{Problem, Result};
+use std::path::PathBuf;
 
 /// The page.
 pub(super) async fn show(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
@@ -36,21 +37,27 @@ fn page(visit: &Visit<'_>, client_id: &str, secret: Option<&str>) -> Page {
 
 fn curl(visit: &Visit<'_>, client_id: &str, secret: &str) -> String {
     let config = &visit.app.config;
-    let ca = if config.dev && config.tls_cert.is_none() {
-        format!(" --cacert {}", config.data.join(crate::tls::DEV_CA).display())
-    } else {
-        String::new()
-    };
+    let ca = own_authority(visit).map_or_else(String::new, |file| format!(" --cacert {}", file.display()));
     format!(
         "curl{ca} {}/oauth/token \\\n  -d grant_type=client_credentials \\\n  -d client_id={client_id} \\\n  -d client_secret={secret}",
         config.url("auth")
     )
 }
 
+/// The certificate authority of a try-out, which nobody knows yet.
+fn own_authority(visit: &Visit<'_>) -> Option<PathBuf> {
+    let config = &visit.app.config;
+    (config.dev && config.tls_cert.is_none()).then(|| config.data.join(crate::tls::DEV_CA))
+}
+
 fn sdk(visit: &Visit<'_>, client_id: &str, secret: &str) -> String {
     let domain = &visit.app.config.domain;
+    let how = own_authority(visit).map_or_else(String::new, |file| {
+        let file = file.display();
+        format!("// NODE_EXTRA_CA_CERTS={file} node --import ./examples/localhost.mjs FILE.mjs\n")
+    });
     format!(
-        "import {{ authenticate }} from '@commercelayer/js-auth'\n\
+        "{how}import {{ authenticate }} from '@commercelayer/js-auth'\n\
          import {{ CommerceLayerProvisioning }} from '@commercelayer/provisioning-sdk'\n\n\
          const {{ accessToken }} = await authenticate('client_credentials', {{\n  clientId: '{client_id}',\n  \
          clientSecret: '{secret}',\n  domain: '{domain}'\n}})\n\

@@ -27,6 +27,7 @@ use crate::accounts::sessions::Session;
 use crate::accounts::sign_in::Refusal;
 use crate::http::{Answer, Asked, log};
 use guildhall_jsonapi::{Error, Problem, Result};
+use guildhall_store::Error as Stored;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER};
 use http::{HeaderName, Method};
 use page::{Page, Section};
@@ -65,7 +66,7 @@ pub async fn answer(app: &Arc<App>, address: IpAddr, asked: &Asked) -> Answer {
 fn retry_after(error: &Error) -> Option<u64> {
     match error {
         Error::Refused(problems) => problems.iter().find_map(Problem::retry_after),
-        Error::Store(guildhall_store::Error::Busy | guildhall_store::Error::TooSlow) => Some(2),
+        Error::Store(Stored::Busy | Stored::Down | Stored::TooSlow | Stored::Disk(_)) => Some(2),
         Error::Store(_) => None,
     }
 }
@@ -203,7 +204,7 @@ fn refused(visit: &Visit<'_>, page: Page, refusal: Refusal, wrong: &str) -> Resu
 /// What is wrong with a password somebody chose. Who comes while everybody does may come again.
 async fn judge(visit: &Visit<'_>, password: &str, about: &[&str]) -> Result<Option<&'static str>> {
     let judged = visit.app.hasher.weakness(password, about).await;
-    judged.map_err(|_| guildhall_store::Error::Busy.into())
+    judged.map_err(|_| Stored::Busy.into())
 }
 
 /// What is told of an error that no form is about.
@@ -218,12 +219,12 @@ fn excuse(visit: &Visit<'_>, error: &Error) -> Page {
                 _ => dead_end(visit, 403, "forbidden"),
             }
         }
-        Error::Store(guildhall_store::Error::Busy | guildhall_store::Error::TooSlow) => {
+        Error::Store(Stored::Busy | Stored::Down | Stored::TooSlow) => dead_end(visit, 503, "busy"),
+        Error::Store(error @ Stored::Disk(_)) => {
+            tracing::error!("{error}");
             dead_end(visit, 503, "busy")
         }
-        Error::Store(guildhall_store::Error::ForeignKey | guildhall_store::Error::Unique { .. }) => {
-            dead_end(visit, 409, "changed")
-        }
+        Error::Store(Stored::ForeignKey | Stored::Unique { .. }) => dead_end(visit, 409, "changed"),
         Error::Store(error) => {
             log(visit.asked, error);
             dead_end(visit, 500, "broken")

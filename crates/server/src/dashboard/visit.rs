@@ -60,7 +60,11 @@ impl<'a> Visit<'a> {
         let is_new = visitor.is_none();
         let chosen = cookies.get(&cookie_name(app, LANGUAGE)).map(String::as_str);
         let own = session.as_ref().and_then(|session| session.language.as_deref());
-        let fields = |text: &[u8]| form_urlencoded::parse(text).into_owned().collect();
+        // Nobody types a character that is none.
+        let fields = |text: &[u8]| {
+            let typed = form_urlencoded::parse(text).into_owned();
+            typed.map(|(name, value)| (name, value.replace('\0', ""))).collect()
+        };
         Ok(Self {
             say: Say::choose(own.or(chosen), asked.header("accept-language")),
             browser: Browser { address, agent: asked.header("user-agent").unwrap_or_default().to_owned() },

@@ -3,12 +3,12 @@
 use super::letter::{Letter, Words};
 use super::outbox::Due;
 use super::{Brand, clean};
-use crate::config::Config;
+use crate::config::{Config, MailTo};
 use crate::say::Say;
 use anyhow::{Context, Result};
 use askama::Template;
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -46,6 +46,9 @@ impl<'a> From<&'a Due> for Envelope<'a> {
     }
 }
 
+/// How many bytes a line of a letter may have (RFC 5322, 2.1.1).
+const LONGEST_LINE: usize = 998;
+
 /// A letter as it is sent.
 pub fn compose(config: &Config, envelope: &Envelope<'_>, letter: &Letter) -> Result<Message> {
     let words = letter.words();
@@ -79,7 +82,24 @@ pub fn compose(config: &Config, envelope: &Envelope<'_>, letter: &Letter) -> Res
         .message_id(Some(format!("<{}@{host}>", envelope.id)))
         // Nobody is to answer that they are on holiday.
         .header(AutoSubmitted)
-        .multipart(MultiPart::alternative_plain_html(text, html))?)
+        .multipart(
+            MultiPart::alternative()
+                .singlepart(part(config, ContentType::TEXT_PLAIN, text))
+                .singlepart(part(config, ContentType::TEXT_HTML, html)),
+        )?)
+}
+
+/// A part of a letter. Where people open letters as the files they are, a link in it is not cut by an encoding that mail
+/// servers of any age can take.
+fn part(config: &Config, kind: ContentType, text: String) -> SinglePart {
+    let is_file = matches!(config.mail_to(), Some(MailTo::Folder(_)));
+    let encoded = if is_file && text.lines().all(|line| line.len() < LONGEST_LINE) {
+        let lines = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::EightBit)
+    } else {
+        Body::new(text)
+    };
+    SinglePart::builder().header(kind).body(encoded)
 }
 
 /// The installation's address; in an organization's letters with the organization's name.

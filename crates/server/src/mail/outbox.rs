@@ -58,12 +58,18 @@ pub enum Fate {
     Dropped,
 }
 
-/// Takes some letters that are due, for one lane.
-pub fn lease(tx: &mut Tx<'_>, now: i64, most: i64) -> Result<Vec<Due>, Error> {
+/// What a lane is called among those of all nodes.
+pub fn lane(node: &str, name: &str) -> String {
+    format!("{node}/{name}")
+}
+
+/// Takes some letters that are due, for a lane that has nothing on its way. What it leased before and was not told
+/// of, because the answer was lost, is its own still.
+pub fn lease(tx: &mut Tx<'_>, lane: &str, now: i64, most: i64) -> Result<Vec<Due>, Error> {
     let rows = tx.rows(&Sql::new(
-        "select id, sealed, created_at, attempts from letters
-         where due_at <= ? and (leased_until is null or leased_until < ?) order by due_at, id limit ?",
-        [now.into(), now.into(), most.into()],
+        "select id, sealed, created_at, attempts from letters where due_at <= ?
+         and (leased_until is null or leased_until < ? or leased_by = ?) order by due_at, id limit ?",
+        [now.into(), now.into(), lane.into(), most.into()],
     ))?;
     let due: Vec<Due> = rows
         .iter()
@@ -78,16 +84,29 @@ pub fn lease(tx: &mut Tx<'_>, now: i64, most: i64) -> Result<Vec<Due>, Error> {
         return Ok(due);
     }
     let mut sql = Sql::text("update letters set leased_until = ");
-    sql.bind(now + LEASE).push(" where id in (").bind_list(due.iter().map(|due| due.id.clone())).push(")");
+    sql.bind(now + LEASE)
+        .push(", leased_by = ")
+        .bind(lane)
+        .push(" where id in (")
+        .bind_list(due.iter().map(|due| due.id.clone()))
+        .push(")");
     tx.execute(&sql)?;
     Ok(due)
 }
 
 /// Gives back letters that were leased and not tried, noting why. Those that have waited for too long because
 /// of that trouble are given up.
-pub fn put_off(tx: &mut Tx<'_>, ids: &[String], trouble: Option<&str>, now: i64) -> Result<(), Error> {
+pub fn put_off(
+    tx: &mut Tx<'_>,
+    lane: &str,
+    ids: &[String],
+    trouble: Option<&str>,
+    now: i64,
+) -> Result<(), Error> {
     let mut sql = Sql::text("update letters set leased_until = null, failure = coalesce(");
     sql.bind(trouble).push(", failure) where id in (").bind_list(ids.to_vec()).push(")");
+    // Another lane may have leased them since.
+    sql.push(" and leased_by = ").bind(lane);
     tx.execute(&sql)?;
     if trouble.is_none() {
         return Ok(());
@@ -98,9 +117,15 @@ pub fn put_off(tx: &mut Tx<'_>, ids: &[String], trouble: Option<&str>, now: i64)
     tx.execute(&sql).map(drop)
 }
 
-/// Frees what a worker that is no more has leased.
-pub fn free_all(tx: &mut Tx<'_>) -> Result<(), Error> {
-    tx.execute(&Sql::text("update letters set leased_until = null where leased_until is not null")).map(drop)
+/// Frees what a worker of this node has leased that is no more. What another node has leased is free once the lease
+/// has ended.
+pub fn free(tx: &mut Tx<'_>, node: &str) -> Result<(), Error> {
+    let mut sql = Sql::text(
+        "update letters set leased_until = null where leased_until is not null and (leased_by is null",
+    );
+    sql.push(" or substr(leased_by, 1, ").bind(i64::try_from(node.len()).unwrap_or(0) + 1).push(") = ");
+    sql.bind(format!("{node}/")).push(" or leased_by = ").bind(node).push(")");
+    tx.execute(&sql).map(drop)
 }
 
 /// Notes how a letter fared. What is sent or refused keeps nothing of what it said.

@@ -126,14 +126,16 @@ impl Server {
 
 /// One way out, with the connection it has open.
 pub struct Lane {
+    /// What it is called among the lanes of a node, in no other process.
+    pub name: String,
     way: Way,
     open: Option<(AsyncSmtpConnection, Instant)>,
 }
 
 impl Lane {
     /// One that goes this way.
-    pub fn new(way: Way) -> Self {
-        Self { way, open: None }
+    pub fn new(name: &str, way: Way) -> Self {
+        Self { name: name.to_owned(), way, open: None }
     }
 
     /// Tries to send a letter. `file` is what it is called in a folder.

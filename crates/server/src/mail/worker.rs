@@ -38,12 +38,15 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         lock = claim(&app) => lock,
         _ = stop.wait_for(|stopped| *stopped) => return,
     };
-    if let Err(error) = app.db.write(outbox::free_all).await {
+    let node = app.node.clone();
+    if let Err(error) = app.db.write(move |tx| outbox::free(tx, &node)).await {
         tracing::warn!("leases could not be freed: {error}");
     }
     let mut lanes = JoinSet::new();
-    for _ in 0..app.config.mail_lanes.max(1) {
-        lanes.spawn(drive(app.clone(), Lane::new(way.clone()), stop.clone()));
+    for number in 0..app.config.mail_lanes.max(1) {
+        // Two nodes may be called the same, where a data folder was copied as a whole.
+        let name = format!("{}/{number}", app.chance.id());
+        lanes.spawn(drive(app.clone(), Lane::new(&name, way.clone()), stop.clone()));
     }
     while lanes.join_next().await.is_some() {}
     drop(lock);
@@ -109,7 +112,9 @@ pub struct Done {
 /// Sends what is due, up to a batch, or until it is told to stop.
 pub async fn send_some(app: &Arc<App>, lane: &mut Lane, stop: &watch::Receiver<bool>) -> Result<Done> {
     let leased = app.clock.now();
-    let due = app.db.write(move |tx| outbox::lease(tx, leased, BATCH)).await?;
+    let name = outbox::lane(&app.node, &lane.name);
+    let leaser = name.clone();
+    let due = app.db.write(move |tx| outbox::lease(tx, &leaser, leased, BATCH)).await?;
     let mut done = Done { settled: 0, trouble: None };
     let mut waiting = due.into_iter();
     // A letter is begun only if the lease lasts for as long as it may take.
@@ -129,7 +134,7 @@ pub async fn send_some(app: &Arc<App>, lane: &mut Lane, stop: &watch::Receiver<b
                     _ => None,
                 };
                 let (trouble, now) = (done.trouble.clone(), app.clock.now());
-                app.db.write(move |tx| outbox::put_off(tx, &ids, trouble.as_deref(), now)).await?;
+                app.db.write(move |tx| outbox::put_off(tx, &name, &ids, trouble.as_deref(), now)).await?;
                 break;
             }
         };

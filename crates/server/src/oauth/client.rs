@@ -72,6 +72,13 @@ fn by_secret(
     Ok(may.then_some(application))
 }
 
+/// Our names: the issuer, and every place that asks clients who they are (RFC 9126, 2).
+fn audiences(issuer: &str) -> Vec<String> {
+    let places = ["token", "par", "introspect", "revoke", "device_authorization"];
+    let names = places.iter().map(|place| format!("{issuer}/oauth/{place}"));
+    std::iter::once(issuer.to_owned()).chain(names).collect()
+}
+
 /// An application by an assertion that it signed, which is used up.
 async fn by_assertion(app: &Arc<App>, params: &Params, shown: &str) -> Result<Application, OAuthError> {
     let refused = OAuthError::invalid_client;
@@ -87,7 +94,7 @@ async fn by_assertion(app: &Arc<App>, params: &Params, shown: &str) -> Result<Ap
         .await?
         .filter(|application| application.method == Method::PrivateKey)
         .ok_or_else(refused)?;
-    let audiences = [app.issuer.clone(), format!("{}/oauth/token", app.issuer)];
+    let audiences = audiences(&app.issuer);
     let jwks = application.jwks.clone().unwrap_or_default();
     let checked = assertion::check(shown, &jwks, &subject, &audiences, now).ok_or_else(refused)?;
     if !app.db.write(move |tx| assertion::spend(tx, &checked)).await? {

@@ -162,7 +162,13 @@ impl OAuthError {
 impl From<guildhall_store::Error> for OAuthError {
     fn from(error: guildhall_store::Error) -> Self {
         match error {
-            guildhall_store::Error::Busy | guildhall_store::Error::TooSlow => Self::busy(),
+            guildhall_store::Error::Busy | guildhall_store::Error::Down | guildhall_store::Error::TooSlow => {
+                Self::busy()
+            }
+            error @ guildhall_store::Error::Disk(_) => {
+                tracing::error!("{error}");
+                Self::busy()
+            }
             // What it was for was deleted meanwhile.
             guildhall_store::Error::ForeignKey => Self::invalid_grant(),
             error => Self::broken(&error),

@@ -7,13 +7,40 @@ use super::params::Params;
 use crate::App;
 use crate::authorizations::applications::Application;
 use crate::authorizations::chains::{self, Shown};
-use crate::bearer::{self, Bearer};
+use crate::bearer::{self, ApplicationClaim, Bearer, OrganizationClaim};
 use crate::gate;
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 use std::sync::Arc;
 
+/// The answer (RFC 7662, 2.2): the members of the standard, and what our tokens say besides. One that is not active
+/// has no other.
+#[derive(Default, Serialize)]
+pub(super) struct Introspection {
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<ApplicationClaim>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<OrganizationClaim>,
+}
+
 /// Says whether a token is active and what it is for.
-pub(super) async fn introspect(app: &Arc<App>, params: &Params) -> Result<Json, OAuthError> {
+pub(super) async fn introspect(app: &Arc<App>, params: &Params) -> Result<Introspection, OAuthError> {
     let token = params.get("token").unwrap_or_default().to_owned();
     // A token seen before is looked up in the same unit; the signature of any other is work for whoever has
     // shown who they are.
@@ -39,31 +66,25 @@ pub(super) async fn introspect(app: &Arc<App>, params: &Params) -> Result<Json, 
             standing = app.db.read(move |tx| gate::standing(tx, &bearer)).await?;
         }
     }
-    let inactive = json!({ "active": false });
     if let Some(shown) = refresh {
-        return Ok(of_refresh(app, &application, &shown).unwrap_or(inactive));
+        return Ok(of_refresh(app, &application, &shown).unwrap_or_default());
     }
     let told = bearer.zip(standing).filter(|(bearer, _)| may_know(&application, bearer));
-    Ok(told.map_or(inactive, |(bearer, standing)| {
+    Ok(told.map_or_else(Introspection::default, |(bearer, standing)| {
         let claims = &bearer.claims;
-        let mut body = json!({
-            "active": true,
-            "token_type": "Bearer",
-            "scope": claims.scope,
-            "client_id": claims.application.client_id,
-            "exp": claims.exp,
-            "iat": claims.iat,
-            "iss": claims.iss,
-            "test": claims.test,
-            "application": claims.application,
-        });
-        if let Some(user) = standing.user() {
-            body["sub"] = json!(user);
+        Introspection {
+            active: true,
+            token_type: Some("Bearer"),
+            scope: Some(claims.scope.clone()),
+            client_id: Some(claims.application.client_id.clone()),
+            exp: Some(claims.exp),
+            iat: Some(claims.iat),
+            iss: Some(claims.iss.clone()),
+            test: Some(claims.test),
+            application: Some(claims.application.clone()),
+            sub: standing.user().map(str::to_owned),
+            organization: claims.organization.clone(),
         }
-        if let Some(organization) = &claims.organization {
-            body["organization"] = json!(organization);
-        }
-        body
     }))
 }
 
@@ -74,19 +95,17 @@ fn may_know(application: &Application, bearer: &Bearer) -> bool {
 }
 
 /// A refresh token is nobody's business but its own application's.
-fn of_refresh(app: &App, application: &Application, shown: &Shown) -> Option<Json> {
+fn of_refresh(app: &App, application: &Application, shown: &Shown) -> Option<Introspection> {
     let is_own = shown.credential.as_deref() == application.credential() && application.claim.kind != "user";
     let lives = shown.replaced_at.is_none() && shown.expires_at > app.clock.now();
     let chain = shown.chain.as_ref().filter(|_| is_own && lives)?;
-    let mut body = json!({
-        "active": true,
-        "scope": chain.scope,
-        "client_id": application.claim.client_id,
-        "exp": shown.expires_at / 1000,
-        "iss": app.issuer,
-    });
-    if let Some(user) = &chain.user {
-        body["sub"] = json!(user);
-    }
-    Some(body)
+    Some(Introspection {
+        active: true,
+        scope: Some(chain.scope.clone()),
+        client_id: Some(application.claim.client_id.clone()),
+        exp: Some(shown.expires_at / 1000),
+        iss: Some(app.issuer.clone()),
+        sub: chain.user.clone(),
+        ..Introspection::default()
+    })
 }

@@ -36,7 +36,7 @@ pub(super) struct Granted {
 pub(super) fn claims(app: &App, application: &Application, scope: &str) -> Claims {
     // A token made in the second in which all of before were ended is dated to the next one: see the
     // rotation of a user's secret.
-    let now = (app.clock.now() / 1000).max(application.valid_from);
+    let now = application.seen_at.max(application.valid_from);
     Claims {
         user: application.user.clone().map(|id| UserClaim { id }),
         organization: application.organization.clone(),

@@ -45,7 +45,9 @@ impl Params {
     }
 
     fn form(body: &[u8]) -> Result<Self, OAuthError> {
-        let twice = || OAuthError::unreadable("A parameter was given more than once.");
+        let twice = || {
+            OAuthError::unreadable("A parameter was given more than once, or holds a character that is none.")
+        };
         let text = std::str::from_utf8(body).map_err(|_| OAuthError::unreadable("The form is not UTF-8."))?;
         Ok(Self { all: request::parameters(text).ok_or_else(twice)?, two_methods: false })
     }

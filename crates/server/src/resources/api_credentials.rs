@@ -1,7 +1,7 @@
 //! The credentials of one application of an organization, in its test or its live environment.
 
 use super::{Resource, Versions, application_memberships, client_secrets, roles, switches};
-use crate::authorizations::{assertion, chains};
+use crate::authorizations::{assertion, chains, redirects};
 use crate::work::Work;
 use guildhall_jsonapi::spec::{
     Format, flag, integer, integer_between, many, object, one, secret, text, time, trigger,
@@ -121,8 +121,8 @@ static SPEC: Spec = Spec {
         trigger("_end_tokens").on_update().doc("Send true to end every token it was given so far.").example("true"),
     ],
     relationships: &[
-        one("organization", "organizations", "organization_id").required(),
-        one("role", "roles", "role_id").optional().updatable(),
+        one("organization", "organizations", "organization_id").to_few().required(),
+        one("role", "roles", "role_id").to_few().optional().updatable(),
         many("client_secrets", "client_secrets", "api_credential_id").unfiltered(),
     ],
     inner: &[integer("valid_from")],
@@ -167,6 +167,8 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
         input.collect(found)?;
         let checked = check_method(&kind, input, &Record::empty(&SPEC));
         input.collect(checked)?;
+        let checked = check_place(&kind, input);
+        input.collect(checked)?;
         if input.flag("custom") == Some(true) && CORE.contains(&kind.as_str()) {
             input.collect(Err(Problem::invalid("custom", true).into()))?;
         }
@@ -200,6 +202,8 @@ fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result
     input.collect(found)?;
     let checked = check_method(&credential.kind, input, record).and_then(|()| switches::check(input));
     input.collect(checked)?;
+    let checked = check_place(&credential.kind, input);
+    input.collect(checked)?;
     input.finish()?;
     let mut columns = input.columns();
     if columns.get("expires_in") == Some(&Json::Null) {
@@ -211,28 +215,29 @@ fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result
     }
     switches::fire(input, &mut columns, work.now);
     if input.fires("_disable") || input.fires("_end_tokens") {
-        columns.extend(end_tokens(work, &record.id)?);
+        columns.extend(end_tokens(work, record)?);
     }
     work.update(record, columns)
 }
 
 /// Ends every token a credential was given; answers the column by which those that are not stored end.
-fn end_tokens(work: &mut Work<'_, '_>, credential: &str) -> Result<Map<String, Json>> {
-    chains::end_of_credential(work.tx, credential, work.now)?;
+fn end_tokens(work: &mut Work<'_, '_>, credential: &Record) -> Result<Map<String, Json>> {
+    chains::end_of_credential(work.tx, &credential.id, work.now)?;
     for table in ["authorization_codes", "device_codes", "pushed_requests"] {
         let mut sql = Sql::text("delete from ");
-        sql.push(table).push(" where api_credential_id = ").bind(credential);
+        sql.push(table).push(" where api_credential_id = ").bind(&credential.id);
         work.tx.execute(&sql)?;
     }
-    // Tokens carry whole seconds: see `users::rotate_secret`.
-    Ok(Map::from_iter([("valid_from".to_owned(), json!(work.now / 1000 + 1))]))
+    // The same as `applications::ended`, so that history has it.
+    let before = credential.column("valid_from").as_i64().unwrap_or(0);
+    Ok(Map::from_iter([("valid_from".to_owned(), json!((work.now / 1000 + 1).max(before + 1)))]))
 }
 
 /// Takes a credential out of use, or back: for the operator.
 pub fn set_disabled(work: &mut Work<'_, '_>, credential: &Record, disabled: bool) -> Result<()> {
     let mut columns = Map::new();
     if disabled {
-        columns = end_tokens(work, &credential.id)?;
+        columns = end_tokens(work, credential)?;
     }
     columns.insert("disabled_at".to_owned(), if disabled { json!(work.now) } else { Json::Null });
     work.update(credential, columns)
@@ -266,12 +271,20 @@ fn check_method(kind: &str, input: &Input, record: &Record) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(Error::Refused(problems)) }
 }
 
-/// A set of public keys that assertions can be checked with. A private key belongs nowhere but to its owner.
+/// The browser of whoever lets a webapp in is sent there with a code: it must be a place that nobody else listens at.
+fn check_place(kind: &str, input: &Input) -> Result<()> {
+    match input.text("redirect_uri") {
+        Some(uri) if kind == "webapp" && !redirects::is_fit(uri) => {
+            Err(Problem::invalid("redirect_uri", uri).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A set of public keys that assertions can be checked with.
 fn is_key_set(jwks: &Json) -> bool {
     let keys = jwks["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let is_public = |key: &Json| ["d", "p", "q", "k"].iter().all(|part| key.get(part).is_none());
-    (1..=MOST_KEYS).contains(&keys.len())
-        && keys.iter().all(|key| is_public(key) && assertion::is_usable(key))
+    (1..=MOST_KEYS).contains(&keys.len()) && keys.iter().all(assertion::is_usable)
 }
 
 /// Its tokens end with it, since every use of one looks it up.

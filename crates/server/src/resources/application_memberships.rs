@@ -21,8 +21,8 @@ static SPEC: Spec = Spec {
         one("api_credential", "api_credentials", "api_credential_id").required(),
         one("membership", "memberships", "membership_id").optional(),
         one("membership_profile", "membership_profiles", "membership_profile_id").optional().updatable(),
-        one("organization", "organizations", "organization_id").required(),
-        one("role", "roles", "role_id").required().updatable(),
+        one("organization", "organizations", "organization_id").to_few().required(),
+        one("role", "roles", "role_id").to_few().required().updatable(),
     ],
     inner: &[],
 };

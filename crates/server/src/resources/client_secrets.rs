@@ -43,7 +43,7 @@ static SPEC: Spec = Spec {
             .example("false"),
     ],
     relationships: &[
-        one("organization", "organizations", "organization_id"),
+        one("organization", "organizations", "organization_id").to_few(),
         one("api_credential", "api_credentials", "api_credential_id").required(),
     ],
     inner: &[text("hash")],

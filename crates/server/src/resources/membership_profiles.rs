@@ -29,7 +29,7 @@ static SPEC: Spec = Spec {
             .example("\"live_access\""),
     ],
     relationships: &[
-        one("organization", "organizations", "organization_id").required(),
+        one("organization", "organizations", "organization_id").to_few().required(),
         many("application_memberships", "application_memberships", "membership_profile_id")
             .optional()
             .updatable(),

@@ -25,6 +25,7 @@ static SPEC: Spec = Spec {
             .format(Format::Email)
             .folded("user_email_key")
             .filter()
+            .searched()
             .doc("The invited address; later that of the user.")
             .example("\"ada@example.com\""),
         text("user_first_name")
@@ -39,6 +40,7 @@ static SPEC: Spec = Spec {
             .derived()
             .filter()
             .sort()
+            .sized()
             .doc("`pending` until the invitation is accepted.")
             .example("\"active\""),
         flag("owner").derived().filter().doc("Whether this is the one owner.").example("false"),
@@ -54,8 +56,8 @@ static SPEC: Spec = Spec {
             .example("\"live_access\""),
     ],
     relationships: &[
-        one("organization", "organizations", "organization_id").required(),
-        one("role", "roles", "role_id").required().updatable(),
+        one("organization", "organizations", "organization_id").to_few().required(),
+        one("role", "roles", "role_id").to_few().sized().required().updatable(),
         many("application_memberships", "application_memberships", "membership_id").optional().updatable(),
         one("membership_profile", "membership_profiles", "membership_profile_id").optional().updatable(),
         many("versions", "versions", "resource_id").typed_by("resource_type").unfiltered(),
@@ -118,7 +120,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     columns.extend(user.as_ref().map(of_user).unwrap_or_default());
     let id = work.insert(&SPEC, columns).map_err(|error| taken(error, &new.user_email))?;
     application_memberships::attach(work, "membership_id", &id, input)?;
-    plans::check_memberships(work.tx, &new.organization)?;
+    plans::check_memberships(work, &new.organization)?;
     if user.is_some() {
         invitations::welcome(work, &id, &new.organization, &new.user_email)?;
     } else {
@@ -256,7 +258,7 @@ pub fn hand_over(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Re
         work.update(&new, Map::from_iter(columns))?;
         plans::check_organizations(work.tx, new.text("user_id"))?;
     }
-    plans::check_memberships(work.tx, organization)
+    plans::check_memberships(work, organization)
 }
 
 /// Shows a changed name or address on every membership of a user.

@@ -5,7 +5,7 @@ use super::{
     Deed, Resource, Versions, api_credentials, application_memberships, client_secrets, membership_profiles,
     memberships, permissions, roles,
 };
-use crate::authorizations::chains;
+use crate::authorizations::{applications, chains};
 use crate::invitations::{self, State};
 use crate::plans;
 use crate::work::Work;
@@ -297,9 +297,9 @@ pub fn set_disabled(work: &mut Work<'_, '_>, organization: &Record, disabled: bo
     let at = if disabled { json!(work.now) } else { Json::Null };
     work.update(organization, Map::from_iter([("disabled_at".to_owned(), at)]))?;
     if disabled {
-        // Tokens carry whole seconds: see `users::rotate_secret`.
-        let sql = "update api_credentials set valid_from = ? where organization_id = ?";
-        work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), (&organization.id).into()]))?;
+        let mut sql = Sql::text("update api_credentials set valid_from = ");
+        sql.append(&applications::ended(work.now)).push(" where organization_id = ").bind(&organization.id);
+        work.tx.execute(&sql)?;
         chains::end_of_organization(work.tx, &organization.id, work.now)?;
         for table in ["authorization_codes", "device_codes", "pushed_requests"] {
             let mut sql = Sql::text("delete from ");

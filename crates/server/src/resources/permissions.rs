@@ -34,8 +34,8 @@ static SPEC: Spec = Spec {
             .example("{}"),
     ],
     relationships: &[
-        one("role", "roles", "role_id").required(),
-        one("organization", "organizations", "organization_id"),
+        one("role", "roles", "role_id").to_few().required(),
+        one("organization", "organizations", "organization_id").to_few(),
         many("versions", "versions", "resource_id").typed_by("resource_type").unfiltered(),
     ],
     inner: &[],

@@ -33,7 +33,7 @@ static SPEC: Spec = Spec {
             .example("true"),
     ],
     relationships: &[
-        one("organization", "organizations", "organization_id").required(),
+        one("organization", "organizations", "organization_id").to_few().required(),
         many("permissions", "permissions", "role_id"),
         many("memberships", "memberships", "role_id"),
         many("api_credentials", "api_credentials", "role_id"),

@@ -2,7 +2,7 @@
 
 use super::{Resource, Versions, memberships};
 use crate::accounts::{addresses, owed_codes, sessions};
-use crate::authorizations::chains;
+use crate::authorizations::{applications, chains};
 use crate::crypto::hash;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Format, flag, text, time};
@@ -237,12 +237,10 @@ pub fn client_id(work: &mut Work<'_, '_>, user: &str) -> Result<String> {
 /// Gives the personal application a new secret; tokens made with the old one end.
 pub fn rotate_secret(work: &mut Work<'_, '_>, user: &Record) -> Result<Application> {
     let secret = work.app.chance.secret();
-    // Tokens carry whole seconds: what is made from the next second on is new, and `oauth` dates it so.
-    let valid_from = work.now / 1000 + 1;
-    work.tx.execute(&Sql::new(
-        "update user_applications set secret_hash = ?, valid_from = ? where user_id = ?",
-        [hash(&secret).into(), valid_from.into(), (&user.id).into()],
-    ))?;
+    let mut sql = Sql::text("update user_applications set secret_hash = ");
+    sql.bind(hash(&secret)).push(", valid_from = ").append(&applications::ended(work.now));
+    sql.push(" where user_id = ").bind(&user.id);
+    work.tx.execute(&sql)?;
     let client_id = client_id(work, &user.id)?;
     work.record_deed(user, "rotate_secret")?;
     Ok(Application { user: user.id.clone(), client_id, client_secret: secret })
@@ -292,9 +290,9 @@ pub fn set_disabled(work: &mut Work<'_, '_>, user: &Record, disabled: bool) -> R
 
 /// Ends every token that was given to a user's personal application or on their behalf so far.
 pub fn end_tokens(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
-    // Tokens carry whole seconds: see `rotate_secret`.
-    let sql = "update user_applications set valid_from = ? where user_id = ?";
-    work.tx.execute(&Sql::new(sql, [(work.now / 1000 + 1).into(), user.into()]))?;
+    let mut sql = Sql::text("update user_applications set valid_from = ");
+    sql.append(&applications::ended(work.now)).push(" where user_id = ").bind(user);
+    work.tx.execute(&sql)?;
     chains::end_of_user(work.tx, user, work.now)?;
     for sql in
         ["delete from authorization_codes where user_id = ?", "delete from device_codes where user_id = ?"]

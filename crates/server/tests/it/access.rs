@@ -208,6 +208,8 @@ struct Cell {
     shown: String,
     wrote: bool,
     logged: bool,
+    /// How many statements it took.
+    statements: u64,
 }
 
 async fn ask(world: &World<'_>, resource: &Resource, index: usize, caller: &str) -> Cell {
@@ -218,7 +220,9 @@ async fn ask(world: &World<'_>, resource: &Resource, index: usize, caller: &str)
         None => world.guild.nobody(),
     };
     let before = world.guild.number("select count(*) from history").await;
+    let statements = world.guild.app.db.statements();
     let reply = person.send(method, &path, body.map_or_else(String::new, |body| body.to_string())).await;
+    let statements = world.guild.app.db.statements() - statements;
     let after = world.guild.number("select count(*) from history").await;
     let shown = match (reply.status, reply.json_or_null()["data"].take()) {
         (200, Json::Array(items)) => format!("200 ({})", items.len()),
@@ -231,6 +235,7 @@ async fn ask(world: &World<'_>, resource: &Resource, index: usize, caller: &str)
         shown,
         wrote,
         logged: after > before,
+        statements,
     }
 }
 
@@ -273,4 +278,24 @@ async fn every_operation_by_every_kind_of_caller() {
         }
     }
     assert_snapshot!("access_table", table);
+    // What each costs, so that one statement more shows up in review.
+    let mut costs = format!("{:<84}{:>12}{:>12}", "", "nobody", "owner");
+    for row in cells.chunks(CALLERS.len()) {
+        let of = |name: &str| CALLERS.iter().position(|caller| *caller == name).unwrap();
+        let (nobody, owner) = (&row[of("nobody")], &row[of("owner")]);
+        write!(costs, "\n{:<84}{:>12}{:>12}", row[0].operation, nobody.statements, owner.statements).unwrap();
+    }
+    for query in [
+        "memberships?page[size]=25&include=role,organization",
+        "memberships?include=role.permissions,organization.api_credentials",
+        "memberships?filter[q][user_email_eq]=a@example.com",
+        "organizations?filter[q][memberships_user_email_cont]=a",
+        "memberships?filter[q][organization_id_eq]=unknown",
+        "memberships?filter[q][role_kind_eq]=admin",
+    ] {
+        let before = first.guild.app.db.statements();
+        assert_eq!(first.organization.owner.get(&format!("/api/{query}")).await.status, 200);
+        write!(costs, "\n{query:<84}{:>12}{:>12}", "", first.guild.app.db.statements() - before).unwrap();
+    }
+    assert_snapshot!("statements", costs);
 }

@@ -3,7 +3,6 @@
 use crate::guild::Guild;
 use guildhall::resources;
 use guildhall_jsonapi::Record;
-use guildhall_store::Sql;
 use std::collections::BTreeSet;
 
 #[test]
@@ -22,8 +21,7 @@ async fn every_declared_column_exists_and_every_column_is_declared() {
             .read(move |tx| -> Result<_, guildhall_jsonapi::Error> {
                 // Fails when a declared column is not there.
                 Record::find(tx, spec, "id", "nobody")?;
-                let rows = tx.rows(&Sql::new("select name from pragma_table_info(?)", [spec.kind.into()]))?;
-                Ok(rows.iter().map(|row| row.text(0).to_owned()).collect())
+                Ok(tx.columns(spec.kind)?.into_iter().collect())
             })
             .await
             .unwrap_or_else(|error| panic!("{}: {error:?}", spec.kind));

@@ -1,6 +1,6 @@
 //! The 51 matchers against a plain model in memory: random records, random questions, the same answers.
 
-use crate::guild::{Guild, Organization, change};
+use crate::guild::{Guild, Organization, Person, change};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
@@ -319,6 +319,42 @@ async fn paths_cross_up_to_three_relationships() {
         deep.problems(),
         ["400 FILTER_NOT_ALLOWED: role_organization_roles_organization_name_eq is not allowed."]
     );
+}
+
+#[tokio::test]
+async fn what_is_asked_of_one_organization_is_counted_for_every_caller() {
+    let guild = Guild::new().await;
+    let (ada, bob) = (guild.user("ada").await, guild.user("bob").await);
+    let (blue, red) = (ada.creates_organization("Blue").await, ada.creates_organization("Red").await);
+    let green = bob.creates_organization("Green").await;
+    for email in ["bob@example.com", "carol@example.com"] {
+        blue.invites(email, &blue.read_only).await;
+    }
+    let (blue, red, green) = (&blue.id, &red.id, &green.id);
+    let counts = async |person: &Person<'_>, query: String| {
+        let list = person.get(&format!("/api/memberships?{query}")).await;
+        let count = list.json()["meta"]["record_count"].as_u64().unwrap();
+        assert_eq!(list.ids().len(), usize::try_from(count).unwrap(), "{query}");
+        count
+    };
+    for (query, to_ada, to_bob) in [
+        (String::new(), 4, 2),
+        (format!("filter[q][organization_id_eq]={blue}"), 3, 1),
+        (format!("filter[q][organization_id_eq]={green}"), 0, 1),
+        (format!("filter[q][organization_id_in]={blue},{red},{green}"), 4, 2),
+        (format!("filter[organization_id]={blue}&filter[q][organization_id_eq]={red}"), 0, 0),
+        (format!("filter[q][organization_id_not_eq]={blue}"), 1, 1),
+        (format!("filter[q][organization_id_in_or_null]={blue}"), 3, 1),
+        (format!("filter[q][organization_id_eq]={blue}&filter[q][user_email_start]=BOB@"), 1, 1),
+        (format!("filter[q][organization_id_or_role_id_eq]={blue}"), 3, 1),
+        ("filter[q][organization_id_eq]=unknown".to_owned(), 0, 0),
+    ] {
+        assert_eq!(
+            (counts(&ada, query.clone()).await, counts(&bob, query.clone()).await),
+            (to_ada, to_bob),
+            "{query}"
+        );
+    }
 }
 
 #[tokio::test]

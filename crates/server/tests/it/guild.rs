@@ -4,6 +4,7 @@
 
 use crate::browser::PASSWORD;
 use crate::contract;
+use crate::transcript;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -18,13 +19,14 @@ use guildhall::mail::worker;
 use guildhall::resources::users::{self, New};
 use guildhall::work::{Author, Work};
 use guildhall_jsonapi::Error;
+use guildhall_store::throw_away::ThrowAway;
 use guildhall_store::{Options, Sql, Value as Cell};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Value as Json, json};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -79,14 +81,21 @@ impl Drop for Guild {
 pub(crate) struct Guild {
     pub(crate) app: Arc<App>,
     pub(crate) folder: Arc<TempDir>,
+    database: Arc<ThrowAway>,
+    /// Another node on the same database, where there can be one: it gets what is asked while something else is.
+    other: Option<Router>,
+    /// How much is asked at this moment.
+    asking: AtomicUsize,
     router: Router,
     now: Arc<AtomicI64>,
+    /// How far the clock moves each time somebody looks at it.
+    step: Arc<AtomicI64>,
     /// Where its lines in the log begin.
     logged: usize,
 }
 
-/// Signing keys take a while to make, so all installations of a test run share them.
-static KEYS: OnceCell<Vec<(String, String, String)>> = OnceCell::const_new();
+/// The schema and signing keys take a while to make, so all installations of a test run begin as copies of one.
+static TEMPLATE: OnceCell<(ThrowAway, TempDir)> = OnceCell::const_new();
 
 impl Guild {
     pub(crate) async fn new() -> Self {
@@ -99,38 +108,52 @@ impl Guild {
         // The first test of a run sets it up for all of them.
         log.with_writer(|| &LOG).try_init().ok();
         let logged = LOG.0.lock().unwrap().len();
-        let made = KEYS.get_or_init(make_keys).await;
+        let template = TEMPLATE.get_or_init(make_template).await;
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        let options = throw_away(folder.path());
-        let db = options.open(guildhall::schema::MIGRATIONS).unwrap();
-        db.write(move |tx| {
-            for (kid, sealed, algorithm) in made {
-                let sql = "insert into signing_keys (kid, sealed, algorithm, created_at, signs_from) values (?, ?, ?, ?, ?)";
-                let since = NOON.into();
-                tx.execute(&Sql::new(sql, [kid.into(), sealed.into(), algorithm.into(), since, NOON.into()]))?;
-            }
-            Ok::<_, guildhall_store::Error>(())
-        })
-        .await
-        .unwrap();
+        let database = Arc::new(ThrowAway::like(&template.0, folder.path()));
         let now = Arc::new(AtomicI64::new(NOON));
         let mut config = settings(folder.path());
         settle(&mut config);
-        let ticking = now.clone();
-        let clock = Clock::new(move || ticking.load(Ordering::Relaxed));
-        let app = App::with(config, options, vault(), clock, Chance::counting()).await.unwrap();
-        Self { router: guildhall::http::router(app.clone()), app, folder, now, logged }
+        let (ticking, step) = (now.clone(), Arc::<AtomicI64>::default());
+        let stepping = step.clone();
+        let clock =
+            Clock::new(move || ticking.fetch_add(stepping.load(Ordering::Relaxed), Ordering::Relaxed));
+        let open = async |chance: Chance| {
+            App::with(config.clone(), database.options(), vault(), clock.clone(), chance).await.unwrap()
+        };
+        let app = open(Chance::counting()).await;
+        let other = if app.db.is_server() {
+            Some(guildhall::http::router(open(Chance::system()).await))
+        } else {
+            None
+        };
+        let router = guildhall::http::router(app.clone());
+        Self { app, folder, database, other, asking: AtomicUsize::new(0), router, now, step, logged }
     }
 
     /// The same installation in a process that knows nothing but what is on disk.
     pub(crate) async fn restarted(&self) -> Self {
         let config = self.app.config.clone();
-        let options = throw_away(self.folder.path());
-        let app =
-            App::with(config, options, vault(), self.app.clock.clone(), Chance::system()).await.unwrap();
+        let (clock, options) = (self.app.clock.clone(), self.database.options());
+        let app = App::with(config, options, vault(), clock, Chance::system()).await.unwrap();
         let router = guildhall::http::router(app.clone());
-        let (folder, now) = (self.folder.clone(), self.now.clone());
-        Self { router, app, folder, now, logged: self.logged }
+        let (folder, database) = (self.folder.clone(), self.database.clone());
+        Self {
+            router,
+            app,
+            other: None,
+            asking: AtomicUsize::new(0),
+            folder,
+            database,
+            now: self.now.clone(),
+            step: self.step.clone(),
+            logged: self.logged,
+        }
+    }
+
+    /// The database.
+    pub(crate) fn options(&self) -> &Options {
+        self.database.options()
     }
 
     /// What was logged since it was made, by whichever installation.
@@ -141,6 +164,11 @@ impl Guild {
     /// Lets time pass.
     pub(crate) fn pass(&self, millis: i64) {
         self.now.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Lets so much time pass whenever somebody looks at the clock.
+    pub(crate) fn tick(&self, millis: i64) {
+        self.step.store(millis, Ordering::Relaxed);
     }
 
     /// A user of the default plan, signed up with `<name>@example.com`.
@@ -204,9 +232,17 @@ impl Guild {
     /// Answers a request from an address.
     pub(crate) async fn answer(&self, mut request: Request<Body>, address: IpAddr) -> Reply {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 4711))));
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let others = self.asking.fetch_add(1, Ordering::Relaxed);
+        let router = self.other.as_ref().filter(|_| others % 2 == 1).unwrap_or(&self.router);
+        let asked = format!("{} {}", request.method(), request.uri());
+        let response = router.clone().oneshot(request).await.unwrap();
+        self.asking.fetch_sub(1, Ordering::Relaxed);
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
+        if others > 0 {
+            transcript::end();
+        }
+        transcript::note(&asked, parts.status, &body);
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
@@ -216,14 +252,7 @@ impl Guild {
         mut unit: impl FnMut(&mut Work<'_, '_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let app = self.app.clone();
-        self.app
-            .db
-            .write(move |tx| {
-                let mut work =
-                    Work { tx, app: &app, now: app.clock.now(), author: &Author::Operator, request: None };
-                unit(&mut work)
-            })
-            .await
+        self.app.db.write(move |tx| Work::within(tx, &app, &Author::Operator, None, &mut unit)).await
     }
 
     /// A number from the database.
@@ -245,7 +274,7 @@ impl Guild {
     /// The letters that were written, as they would arrive, oldest first.
     pub(crate) async fn letters(&self) -> Vec<String> {
         let folder = self.folder.path().join("mail");
-        let mut lane = Lane::new(Way::Folder(folder.clone()));
+        let mut lane = Lane::new("0", Way::Folder(folder.clone()));
         let (_going, stop) = tokio::sync::watch::channel(false);
         while worker::send_some(&self.app, &mut lane, &stop).await.unwrap().settled > 0 {}
         let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -256,21 +285,12 @@ impl Guild {
     }
 }
 
-async fn make_keys() -> Vec<(String, String, String)> {
+async fn make_template() -> (ThrowAway, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let (clock, chance) = (Clock::new(|| 0), Chance::system());
-    let app =
-        App::with(settings(folder.path()), throw_away(folder.path()), vault(), clock, chance).await.unwrap();
-    app.db
-        .read(|tx| -> Result<_, guildhall_store::Error> {
-            let rows = tx.rows(&Sql::text("select kid, sealed, algorithm from signing_keys"))?;
-            let one = |row: guildhall_store::Row<'_>| {
-                (row.text(0).to_owned(), row.text(1).to_owned(), row.text(2).to_owned())
-            };
-            Ok(rows.iter().map(one).collect())
-        })
-        .await
-        .unwrap()
+    let database = ThrowAway::new(folder.path());
+    let clock = Clock::new(|| NOON);
+    App::with(settings(folder.path()), database.options(), vault(), clock, Chance::system()).await.unwrap();
+    (database, folder)
 }
 
 fn settings(folder: &Path) -> Config {
@@ -278,10 +298,6 @@ fn settings(folder: &Path) -> Config {
     "example.test".clone_into(&mut config.domain);
     config.rate_limits = Switch::Off;
     config
-}
-
-fn throw_away(folder: &Path) -> Options {
-    Options { file: folder.join("guildhall.db"), readers: 1, durable: false }
 }
 
 fn vault() -> Vault {
@@ -379,6 +395,7 @@ impl<'g> Person<'g> {
 }
 
 /// An organization, as its owner knows it.
+#[derive(Clone)]
 pub(crate) struct Organization<'g> {
     pub(crate) owner: Person<'g>,
     pub(crate) id: String,
@@ -442,6 +459,7 @@ pub(crate) fn change(kind: &str, id: &str, attributes: Json) -> Json {
 
 /// Runs everything at once and waits for all of it.
 pub(crate) async fn at_once<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    transcript::end();
     let mut running: Vec<_> = all.map(Box::pin).collect();
     let mut done = Vec::new();
     std::future::poll_fn(|context| {

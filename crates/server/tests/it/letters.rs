@@ -8,8 +8,13 @@ use guildhall::mail::{outbox, worker};
 use insta::assert_snapshot;
 use std::path::Path;
 
-fn all() -> Vec<(&'static str, Letter)> {
-    let link = || "https://dashboard.example.com/x".to_owned();
+const LINK: &str = "https://dashboard.example.com/x";
+/// As long as those with a secret in them.
+const LONG_LINK: &str =
+    "http://dashboard.guildhall.localhost:8080/invitations/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB4";
+
+fn all(link: &str) -> Vec<(&'static str, Letter)> {
+    let link = || link.to_owned();
     let letter = |message| Letter::to("grace@example.com", "en", message);
     let brand = Brand {
         name: "The Blue Brand".to_owned(),
@@ -47,8 +52,9 @@ fn all() -> Vec<(&'static str, Letter)> {
 fn each_one_in_each_language() {
     let mut config = Config::try_out(Path::new("unused")).unwrap();
     "example.com".clone_into(&mut config.domain);
+    config.mail = Some("smtp://127.0.0.1".to_owned());
     for language in guildhall::say::languages() {
-        for (name, letter) in all() {
+        for (name, letter) in all(LINK) {
             let letter = Letter { language: language.clone(), ..letter };
             let envelope = Envelope { id: "AAAAAAAAAA", created_at: crate::guild::NOON };
             let whole = String::from_utf8(compose(&config, &envelope, &letter).unwrap().formatted()).unwrap();
@@ -60,12 +66,25 @@ fn each_one_in_each_language() {
     }
 }
 
+#[test]
+fn as_files_they_have_their_links_in_one_piece() {
+    let config = Config::try_out(Path::new("unused")).unwrap();
+    for language in guildhall::say::languages() {
+        for (name, letter) in all(LONG_LINK) {
+            let letter = Letter { language: language.clone(), ..letter };
+            let envelope = Envelope { id: "AAAAAAAAAA", created_at: crate::guild::NOON };
+            let whole = String::from_utf8(compose(&config, &envelope, &letter).unwrap().formatted()).unwrap();
+            assert!(whole.lines().any(|line| line == letter.words().link), "{language}-{name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_letter_nobody_takes_is_given_up_after_three_days() {
     let guild = Guild::with(|config| config.mail = Some("smtp://127.0.0.1:1".to_owned())).await;
     let blue = guild.user("ada").await.creates_organization("Blue").await;
     blue.invites("grace@example.com", &blue.read_only).await;
-    let mut lane = Lane::new(Way::of(&guild.app.config).unwrap().unwrap());
+    let mut lane = Lane::new("0", Way::of(&guild.app.config).unwrap().unwrap());
     let (_going, stop) = tokio::sync::watch::channel(false);
     for (passed, waiting, refused) in [(0, 1, 0), (3 * DAY - 1, 1, 0), (1, 0, 1)] {
         guild.pass(passed);
@@ -83,14 +102,19 @@ async fn what_a_worker_that_died_had_taken_is_taken_again() {
     let guild = Guild::new().await;
     let blue = guild.user("ada").await.creates_organization("Blue").await;
     blue.invites("grace@example.com", &blue.read_only).await;
-    let lease = async || {
+    let lease = async |lane: &'static str| {
         let now = guild.app.clock.now();
-        guild.app.db.write(move |tx| outbox::lease(tx, now, 10)).await.unwrap().len()
+        guild.app.db.write(move |tx| outbox::lease(tx, lane, now, 10)).await.unwrap().len()
     };
-    assert_eq!([lease().await, lease().await], [1, 0]);
+    assert_eq!([lease("here/0").await, lease("here/1").await], [1, 0]);
     guild.pass(outbox::LEASE + 1);
-    assert_eq!([lease().await, lease().await], [1, 0]);
+    assert_eq!([lease("here/1").await, lease("here/0").await], [1, 0]);
+    // A lane that was not told that it has one takes it at once.
+    assert_eq!(lease("here/1").await, 1);
     // One that begins on the same folder need not wait for that.
-    guild.app.db.write(outbox::free_all).await.unwrap();
-    assert_eq!(lease().await, 1);
+    // Another node has no say in it.
+    guild.app.db.write(|tx| outbox::free(tx, "there")).await.unwrap();
+    assert_eq!(lease("here/0").await, 0);
+    guild.app.db.write(|tx| outbox::free(tx, "here")).await.unwrap();
+    assert_eq!(lease("here/0").await, 1);
 }

@@ -22,4 +22,8 @@ mod prevented;
 mod revocation;
 mod routes;
 mod scans;
+mod search;
+mod sharing;
+mod time;
+mod transcript;
 mod webapp;

@@ -6,6 +6,7 @@ use crate::guild::{Guild, link};
 use crate::webapp::{CALLBACK, Tokens, VERIFIER, Webapp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use guildhall::accounts::sessions;
 use guildhall::resources::{api_credentials, organizations, users};
 use guildhall::work::Work;
 use guildhall_jsonapi::Record;
@@ -14,15 +15,17 @@ use serde_json::{Value as Json, json};
 use std::fmt::Write as _;
 
 /// Everything that can be ended.
-const ENDINGS: [&str; 18] = [
+const ENDINGS: [&str; 23] = [
     "nothing",
     "session ended",
+    "all sessions ended",
     "user disabled",
     "user deleted",
     "password reset",
     "membership removed",
     "member leaves",
     "demoted",
+    "plan reduced",
     "organization disabled",
     "organization deleted",
     "credential disabled",
@@ -32,27 +35,51 @@ const ENDINGS: [&str; 18] = [
     "consent withdrawn",
     "access token revoked",
     "refresh token revoked",
+    "code came twice",
+    "refresh token came twice",
+    "command line signed out",
     "personal secret rotated",
 ];
 
 /// Every way to be given something, and every use of it.
-const USES: [&str; 15] = [
+const USES: [&str; 28] = [
     "page: authorize",
+    "page: pushed request",
     "code: organization",
+    "code: application",
     "code: tokeninfo",
     "code: userinfo",
     "code: introspect",
     "code: refresh",
     "code: redeem",
     "assertion: organization",
+    "assertion: tokeninfo",
+    "assertion: introspect",
     "assertion: refresh",
+    "assertion: grant",
     "device: organization",
+    "device: tokeninfo",
+    "device: introspect",
+    "device: refresh",
     "device: redeem",
+    "device: begin",
     "itself: organization",
+    "itself: introspect",
     "itself: grant",
     "personal: api",
     "personal: grant",
+    "command line: api",
+    "command line: refresh",
+    "command line: redeem",
 ];
+
+/// What is used up by the first one to show it.
+fn is_used_up(uses: &str) -> bool {
+    uses.ends_with("redeem") || uses.ends_with("refresh")
+}
+
+const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Bob, a member of Ada's organization, has let her webapp in by every grant there is.
 struct World<'g> {
@@ -64,39 +91,38 @@ struct World<'g> {
     bobs_id: String,
     membership: String,
     code: Tokens,
+    spent_code: String,
     waiting_code: String,
     assertion: Tokens,
+    asserted: String,
     device: Tokens,
     waiting_device: String,
+    command_line: Tokens,
+    waiting_command_line: String,
     itself: String,
     personal: (String, String, String),
 }
 
 async fn world(guild: &Guild) -> World<'_> {
     let (shop, ada) = Webapp::new(guild).await;
-    let same = crate::guild::Organization {
-        owner: shop.organization.owner.clone(),
-        id: shop.organization.id.clone(),
-        admin: shop.organization.admin.clone(),
-        read_only: shop.organization.read_only.clone(),
-    };
-    let integration = Webapp::of(same, json!({ "kind": "integration" })).await;
+    let integration = Webapp::of(shop.organization.clone(), json!({ "kind": "integration" })).await;
     let bob = guild.signed_up("bob").await;
     let membership = shop.organization.invites("bob@example.com", &shop.organization.admin).await;
-    let code = shop.is_let_in_for(&bob, "openid market:all").await;
+    let spent_code = shop.code(&bob, &[("scope", "openid market:all")]).await;
+    let code = Tokens::of(&shop.redeems(&spent_code).await);
     let waiting_code = shop.code(&bob, &[("scope", "openid market:all")]).await;
     let bobs_id = code.all["owner_id"].as_str().unwrap().to_owned();
     let payload =
         json!({ "https://commercelayer.io/claims": { "owner": { "type": "User", "id": bobs_id } } });
-    let assertion = format!("e30.{}.e30", URL_SAFE_NO_PAD.encode(payload.to_string()));
-    let assertion = shop
-        .asks_for_token(
-            json!({ "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion }),
-        )
-        .await;
+    let asserted = format!("e30.{}.e30", URL_SAFE_NO_PAD.encode(payload.to_string()));
+    let assertion = shop.asks_for_token(json!({ "grant_type": ASSERTION, "assertion": asserted })).await;
     let mut devices = Vec::new();
-    for _ in 0..2 {
-        let body = json!({ "client_id": shop.client_id, "client_secret": shop.client_secret });
+    for command_line in [true, true, false, false] {
+        let body = if command_line {
+            json!({ "client_id": "dashboard" })
+        } else {
+            json!({ "client_id": shop.client_id, "client_secret": shop.client_secret })
+        };
         let begun = guild.nobody().post("/oauth/device_authorization", body).await.json();
         bob.open("/device").await;
         let fields = [("code", begun["user_code"].as_str().unwrap()), ("decision", "allow")];
@@ -104,7 +130,10 @@ async fn world(guild: &Guild) -> World<'_> {
         devices.push(begun["device_code"].as_str().unwrap().to_owned());
     }
     let waiting_device = devices.pop().unwrap();
-    let device = Tokens::of(&redeems_device(&shop, &devices[0]).await);
+    let device = Tokens::of(&redeems_device(&shop, &devices[2]).await);
+    let waiting_command_line = devices[0].clone();
+    let body = json!({ "grant_type": DEVICE, "client_id": "dashboard", "device_code": devices[1] });
+    let command_line = Tokens::of(&guild.nobody().post("/oauth/token", body).await);
     let grant = json!({ "grant_type": "client_credentials" });
     let itself = Tokens::of(&integration.asks_for_token(grant).await).access;
     let made = guild
@@ -125,10 +154,14 @@ async fn world(guild: &Guild) -> World<'_> {
         bobs_id,
         membership,
         code,
+        spent_code,
         waiting_code,
         assertion: Tokens::of(&assertion),
+        asserted,
         device,
         waiting_device,
+        command_line,
+        waiting_command_line,
         itself,
         personal: (personal, made.client_id, made.client_secret),
         shop,
@@ -137,8 +170,7 @@ async fn world(guild: &Guild) -> World<'_> {
 }
 
 async fn redeems_device(shop: &Webapp<'_>, code: &str) -> crate::guild::Reply {
-    let grant = "urn:ietf:params:oauth:grant-type:device_code";
-    shop.asks_for_token(json!({ "grant_type": grant, "device_code": code })).await
+    shop.asks_for_token(json!({ "grant_type": DEVICE, "device_code": code })).await
 }
 
 async fn personal_grant(guild: &Guild, client_id: &str, client_secret: &str) -> crate::guild::Reply {
@@ -167,6 +199,41 @@ impl World<'_> {
         match ending {
             "nothing" => {}
             "session ended" => assert_eq!(self.bob.send("/sign-out", &[]).await.status, 200),
+            "all sessions ended" => {
+                self.of_bob(|work, bob| sessions::end_others(work, &bob.id.clone(), None)).await;
+            }
+            "plan reduced" => {
+                let owner = owner.id.clone();
+                let unit = move |work: &mut Work<'_, '_>| {
+                    let owner = users::by_id(work, &owner)?.unwrap();
+                    users::set_plan(work, &owner, "growth")
+                };
+                self.guild.operate(unit).await.unwrap();
+            }
+            "code came twice" => {
+                assert_eq!(self.shop.redeems(&self.spent_code).await.status, 400);
+            }
+            "refresh token came twice" => {
+                for tokens in [&self.code, &self.assertion, &self.device] {
+                    assert_eq!(self.shop.refreshes(&tokens.refresh).await.status, 200);
+                }
+                // The answer is said again for half a minute.
+                self.guild.pass(60_000);
+                for tokens in [&self.code, &self.assertion, &self.device] {
+                    assert_eq!(self.shop.refreshes(&tokens.refresh).await.status, 400);
+                }
+            }
+            "command line signed out" => {
+                let page = self.bob.open("/account/applications").await;
+                let lines = page.html.split("/account/applications/sign-out").skip(1);
+                let value = |line: &str| {
+                    let value = line.split("name=\"id\" value=\"").nth(1).unwrap();
+                    value.split('"').next().unwrap().to_owned()
+                };
+                let chains: Vec<String> = lines.map(value).collect();
+                assert_eq!(chains.len(), 1);
+                self.bob.send("/account/applications/sign-out", &[("id", &chains[0])]).await;
+            }
             "user disabled" => self.of_bob(|work, bob| users::set_disabled(work, bob, true)).await,
             "user deleted" => self.of_bob(users::erase).await,
             "password reset" => {
@@ -272,6 +339,16 @@ impl World<'_> {
         };
         let refresh =
             |tokens: &Tokens| json!({ "grant_type": "refresh_token", "refresh_token": tokens.refresh });
+        let is_active = async |client: &Webapp<'_>, token: &str| {
+            let told = post("/oauth/introspect", client, json!({ "token": token })).await;
+            told.is_some_and(|told| told["active"] == json!(true))
+        };
+        let dashboard = async |mut grant: Json| {
+            grant["client_id"] = json!("dashboard");
+            let reply = server.nobody().post("/oauth/token", grant).await;
+            assert!(matches!(reply.status, 200 | 400), "{uses}: {}", reply.text());
+            reply.status == 200
+        };
         match uses {
             "page: authorize" => {
                 // Whatever a browser can get without anybody being asked.
@@ -280,13 +357,21 @@ impl World<'_> {
                     .await;
                 page.path.contains("?code=")
             }
+            "page: pushed request" => {
+                let more =
+                    json!({ "response_type": "code", "redirect_uri": CALLBACK, "scope": "market:all" });
+                let mut body =
+                    json!({ "client_id": self.shop.client_id, "client_secret": self.shop.client_secret });
+                body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                let reply = server.nobody().post("/oauth/par", body).await;
+                assert!(matches!(reply.status, 201 | 401), "{}", reply.text());
+                reply.status == 201
+            }
             "code: organization" => at(&self.code.access, "/api/organization").await,
+            "code: application" => at(&self.code.access, "/api/application").await,
             "code: tokeninfo" => at(&self.code.access, "/oauth/tokeninfo").await,
             "code: userinfo" => server.bearer(&self.code.access).get("/oauth/userinfo").await.status == 200,
-            "code: introspect" => {
-                let told = post("/oauth/introspect", &self.shop, json!({ "token": self.code.access })).await;
-                told.is_some_and(|told| told["active"] == json!(true))
-            }
+            "code: introspect" => is_active(&self.shop, &self.code.access).await,
             "code: refresh" => post("/oauth/token", &self.shop, refresh(&self.code)).await.is_some(),
             "code: redeem" => {
                 let grant = json!({
@@ -296,16 +381,26 @@ impl World<'_> {
                 post("/oauth/token", &self.shop, grant).await.is_some()
             }
             "assertion: organization" => at(&self.assertion.access, "/api/organization").await,
+            "assertion: tokeninfo" => at(&self.assertion.access, "/oauth/tokeninfo").await,
+            "assertion: introspect" => is_active(&self.shop, &self.assertion.access).await,
             "assertion: refresh" => {
                 post("/oauth/token", &self.shop, refresh(&self.assertion)).await.is_some()
             }
+            "assertion: grant" => {
+                let grant = json!({ "grant_type": ASSERTION, "assertion": self.asserted });
+                post("/oauth/token", &self.shop, grant).await.is_some()
+            }
             "device: organization" => at(&self.device.access, "/api/organization").await,
+            "device: tokeninfo" => at(&self.device.access, "/oauth/tokeninfo").await,
+            "device: introspect" => is_active(&self.shop, &self.device.access).await,
+            "device: refresh" => post("/oauth/token", &self.shop, refresh(&self.device)).await.is_some(),
             "device: redeem" => {
-                let grant = "urn:ietf:params:oauth:grant-type:device_code";
-                let body = json!({ "grant_type": grant, "device_code": self.waiting_device });
+                let body = json!({ "grant_type": DEVICE, "device_code": self.waiting_device });
                 post("/oauth/token", &self.shop, body).await.is_some()
             }
+            "device: begin" => post("/oauth/device_authorization", &self.shop, json!({})).await.is_some(),
             "itself: organization" => at(&self.itself, "/api/organization").await,
+            "itself: introspect" => is_active(&self.integration, &self.itself).await,
             "itself: grant" => {
                 let grant = json!({ "grant_type": "client_credentials" });
                 let given = post("/oauth/token", &self.integration, grant).await;
@@ -313,6 +408,13 @@ impl World<'_> {
                     assert!(at(given["access_token"].as_str().unwrap(), "/api/organization").await);
                 }
                 given.is_some()
+            }
+            "command line: api" => {
+                server.bearer(&self.command_line.access).get("/api/user").await.status == 200
+            }
+            "command line: refresh" => dashboard(refresh(&self.command_line)).await,
+            "command line: redeem" => {
+                dashboard(json!({ "grant_type": DEVICE, "device_code": self.waiting_command_line })).await
             }
             "personal: api" => server.bearer(&self.personal.0).get("/api/user").await.status == 200,
             "personal: grant" => {
@@ -330,30 +432,30 @@ impl World<'_> {
 
 #[tokio::test]
 async fn whatever_is_ended_is_refused_on_the_next_request() {
-    let mut table = format!("{:<28}", "");
-    for uses in USES {
-        write!(table, "{uses:>25}").unwrap();
+    // A letter for each use, and in each row the letters of what still works.
+    let letters: Vec<char> = ('a'..='z').chain('A'..='Z').collect();
+    let mut table = String::new();
+    for (uses, letter) in USES.iter().zip(&letters) {
+        writeln!(table, "{letter}  {uses}").unwrap();
     }
     for ending in ENDINGS {
         let guild = Guild::new().await;
         let world = world(&guild).await;
         // Everything was looked at before, so that whatever is remembered is remembered.
-        for uses in USES.iter().filter(|uses| !uses.ends_with("redeem") && !uses.ends_with("refresh")) {
+        for uses in USES.iter().filter(|uses| !is_used_up(uses)) {
             assert!(world.works(&guild, uses).await, "{uses}");
         }
         world.end(ending).await;
         // What a process has forgotten counts as much as what it remembers.
         let restarted = guild.restarted().await;
-        let mut row = format!("\n{ending:<28}");
-        for uses in USES {
+        write!(table, "\n{ending:<28}").unwrap();
+        for (uses, letter) in USES.iter().zip(&letters) {
             let works = world.works(&guild, uses).await;
-            // A code or a refresh token is used up by the first one to show it.
-            if !uses.ends_with("redeem") && !uses.ends_with("refresh") {
+            if !is_used_up(uses) {
                 assert_eq!(works, world.works(&restarted, uses).await, "{ending}, {uses}, after a restart");
             }
-            write!(row, "{:>25}", if works { "works" } else { "refused" }).unwrap();
+            table.push(if works { *letter } else { '.' });
         }
-        table.push_str(&row);
         drop(world.ada);
     }
     assert_snapshot!("revocation_table", table);
@@ -389,6 +491,10 @@ async fn what_is_enabled_again_gets_new_tokens_and_the_old_ones_stay_dead() {
         assert!(!world.works(&guild, uses).await, "{uses}");
     }
     guild.pass(1000);
+    // What waited to be redeemed waits no more.
+    for uses in ["code: redeem", "device: redeem"] {
+        assert!(!world.works(&guild, uses).await, "{uses}");
+    }
     assert!(world.works(&guild, "itself: grant").await);
     let client_id = world.integration.client_id.clone();
     guild

@@ -59,6 +59,13 @@ async fn no_request_reads_a_table_as_a_whole() {
         "/api/memberships?filter[q][user_email_eq]=member7@example.com".to_owned(),
         format!("/api/organizations/{}", organization.id),
         "/api/client_secrets".to_owned(),
+        format!(
+            "/api/memberships?filter[q][organization_id_eq]={}&filter[q][reference_eq]=mine",
+            organization.id
+        ),
+        "/api/memberships?filter[q][reference_in]=mine,yours".to_owned(),
+        "/api/memberships?filter[q][status_eq]=pending".to_owned(),
+        "/api/memberships?filter[q][user_email_eq]=member7@example.com".to_owned(),
         "/api/api_credentials?include=client_secrets".to_owned(),
     ] {
         assert_eq!(owner.get(&path).await.status, 200, "{path}");

@@ -23,17 +23,19 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
     }
     let is_whose = |code: &Code| code.credential.as_deref() == application.credential();
     let found = found.filter(is_whose).ok_or_else(OAuthError::invalid_grant)?;
+    // Whoever shows that they are the application has shown a code that was used, whatever else is wrong with it. A
+    // public one shows nothing but the verifier.
+    let proved = found.is_proved_by(params.get("code_verifier"));
+    if let Some(chain) = found.chain.clone().filter(|_| proved || !application.is_public()) {
+        return Err(replayed(app, chain).await?);
+    }
     // It must be said where the code came to, unless there is but one place it can have come to.
     let here = params.get("redirect_uri").or(application.redirect_uri.as_deref());
-    let proved = found.is_proved_by(params.get("code_verifier"));
     if here != Some(found.redirect_uri.as_str()) || !proved || found.expires_at <= app.clock.now() {
         return Err(OAuthError::invalid_grant());
     }
     if params.get("scope").is_some_and(|asked| !scope::same(&scope::known(asked), &found.scope)) {
         return Err(OAuthError::invalid_scope());
-    }
-    if let Some(chain) = found.chain {
-        return Err(replayed(app, chain).await?);
     }
     let chain = Chain {
         id: app.chance.id(),

@@ -7,7 +7,7 @@ use crate::App;
 use crate::access::PROVISIONING;
 use crate::authorizations::applications::Application;
 use crate::authorizations::scope;
-use crate::bearer::Claims;
+use crate::bearer::{Claims, SKEW};
 use crate::crypto::hash;
 use crate::oauth::client;
 use crate::oauth::error::OAuthError;
@@ -32,7 +32,6 @@ type Asker = (String, bool, String);
 struct Kept {
     claims: Claims,
     granted: Granted,
-    hash: String,
 }
 
 impl Given {
@@ -57,9 +56,10 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         params.get("scope").unwrap_or_default().to_owned(),
     );
     let kept = app.given.get(&asker);
-    let kept_hash = kept.as_ref().map(|kept| kept.hash.clone());
+    let looked_for = kept.clone();
     let (application, revoked) = client::find_and(app, params, move |tx, _| {
-        let Some(hash) = kept_hash else { return Ok(false) };
+        let Some(kept) = looked_for else { return Ok(false) };
+        let hash = hash(&kept.granted.access_token);
         let sql = "select 1 from revoked_tokens where token_hash = ?";
         Ok(!tx.rows(&Sql::new(sql, [hash.into()]))?.is_empty())
     })
@@ -70,9 +70,8 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         return Ok(Granted { expires_in: kept.claims.exp - claims.iat, ..kept.granted.clone() });
     }
     let granted = issue::access(app, &claims)?;
-    let hash = hash(&granted.access_token);
     if !asker.0.is_empty() {
-        app.given.keep(asker, Kept { claims, granted: granted.clone(), hash });
+        app.given.keep(asker, Kept { claims, granted: granted.clone() });
     }
     Ok(granted)
 }
@@ -96,6 +95,7 @@ fn is_still_true(app: &App, application: &Application, kept: &Kept, now: &Claims
     let of_now = Claims { exp: kept.claims.exp, iat: kept.claims.iat, rand: kept.claims.rand, ..now.clone() };
     of_now == kept.claims
         && kept.claims.iat >= application.valid_from
+        && kept.claims.iat <= now.iat + SKEW
         && kept.claims.exp - now.iat > FRESH
         && kept.claims.exp - kept.claims.iat == now.exp - now.iat
         && app.keys.accepts(&kept.granted.access_token, app.clock.now())

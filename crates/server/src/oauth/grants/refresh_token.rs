@@ -35,10 +35,14 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         return Err(OAuthError::missing("refresh_token"));
     }
     let now = app.clock.now();
-    let whose = shown
-        .filter(|shown| shown.credential.as_deref() == application.credential() && shown.expires_at > now);
+    let whose = shown.filter(|shown| shown.credential.as_deref() == application.credential());
     let shown = whose.ok_or_else(OAuthError::invalid_grant)?;
     let Some(chain) = shown.chain else { return Err(OAuthError::invalid_grant()) };
+    if shown.expires_at <= now {
+        // One that was replaced is in wrong hands, however old it is.
+        let outcome = if shown.replaced_at.is_some() { Outcome::Replayed } else { Outcome::Over };
+        return settle(app, &chain.id, outcome).await;
+    }
     let is_enterprise = application.organization.as_ref().is_some_and(|organization| organization.enterprise);
     if chain.began_by == Began::Assertion && !is_enterprise {
         return Err(OAuthError::unauthorized_client());

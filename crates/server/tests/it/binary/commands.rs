@@ -1,7 +1,7 @@
 //! The operator's commands, beside a running server.
 
 use super::process::{Server, free_address, json, refusal, request, run, serve, token};
-use guildhall_store::{Migration, Options};
+use guildhall_store::{Migration, Sqlite};
 use serde_json::json;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -78,6 +78,7 @@ fn users_are_disabled_enabled_helped_and_deleted_and_their_tokens_end() {
 fn letters_without_a_way_out_and_ways_that_cannot_be_meant_are_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
+    json(data, &ADA);
     let test = ["mail", "test", "--to", "ada@example.com"];
     for (mail, line) in [
         ("", "guildhall: letters have no way out: say which with --mail\n"),
@@ -183,6 +184,7 @@ fn organizations_are_listed_and_erased() {
 fn what_an_operator_does_wrong_is_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
+    json(data, &ADA);
     for (words, line) in [
         (
             &["users", "show", "--email", "nobody@example.com"][..],
@@ -214,6 +216,51 @@ fn what_an_operator_does_wrong_is_told_in_one_line() {
 }
 
 #[test]
+fn a_wrong_folder_is_told_rather_than_lived_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("elsewhere");
+    for words in [&["users", "list"][..], &["organizations", "list"], &["mail", "queue"], &["keys", "list"]] {
+        let line = format!(
+            "guildhall: {} holds nothing: say with --data where the data folder is, or start guildhall serve there\n",
+            data.display()
+        );
+        assert_eq!(refusal(&data, words), line);
+    }
+    assert!(refusal(&data, &["doctor", "--dev"]).ends_with("1 of 3 checks failed\n"));
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_letter_can_be_tried_before_there_is_a_house() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, letters) = (folder.path().join("house"), folder.path().join("letters"));
+    let way = format!("dir:{}", letters.display());
+    let told = run(&data, &["mail", "test", "--dev", "--to", "ada@example.com", "--mail", &way]);
+    assert_eq!(String::from_utf8(told.stdout).unwrap(), "sent to ada@example.com\n");
+    assert_eq!(std::fs::read_dir(letters).unwrap().count(), 1);
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_server_without_a_domain_has_something_to_learn_from_the_doctor() {
+    let folder = tempfile::tempdir().unwrap();
+    json(folder.path(), &ADA);
+    let printed = String::from_utf8(run(folder.path(), &["doctor"]).stdout).unwrap();
+    assert!(
+        printed
+            .contains("\nFAIL  domain: say with --domain under which to serve, or try it out with --dev\n")
+    );
+    let database = "postgres://ada:secret@127.0.0.1:1/guildhall";
+    let printed =
+        String::from_utf8(run(folder.path(), &["doctor", "--dev", "--database", database]).stdout).unwrap();
+    assert!(
+        printed.contains("database            \"postgres://ada:***@127.0.0.1:1/guildhall\"\n"),
+        "{printed}"
+    );
+    assert!(printed.contains("\nFAIL  database: the database at 127.0.0.1:1 cannot be reached"), "{printed}");
+}
+
+#[test]
 fn a_folder_has_one_server() {
     let folder = tempfile::tempdir().unwrap();
     let _server = Server::start(folder.path());
@@ -226,9 +273,9 @@ fn a_folder_has_one_server() {
 fn a_newer_database_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     json(folder.path(), &ADA);
-    let future = Migration { version: 9999, title: "future", sql: "create table future (id text);" };
+    let future = Migration::new(9999, "future", "create table future (id text);");
     let migrations = [guildhall::schema::MIGRATIONS, &[future]].concat();
-    let options = Options { file: folder.path().join("guildhall.db"), readers: 1, durable: true };
+    let options = Sqlite { file: folder.path().join("guildhall.db"), readers: 1, durable: true };
     drop(options.open(&migrations).unwrap());
     let line = refusal(folder.path(), &["users", "list"]);
     let newest = guildhall::schema::MIGRATIONS.len();

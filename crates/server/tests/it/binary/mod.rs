@@ -2,6 +2,7 @@
 
 mod commands;
 mod crash;
+mod full_disk;
 mod keys;
 mod process;
 mod tls;

@@ -18,7 +18,12 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(data: &Path) -> Self {
         let address = free_address();
-        let mut child = serve(data, address).stdout(Stdio::null()).spawn().unwrap();
+        Self::of(&mut serve(data, address), address)
+    }
+
+    /// The server that a command starts, once it answers there.
+    pub(crate) fn of(command: &mut Command, address: SocketAddr) -> Self {
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         let began = Instant::now();
         while request(address, "GET", "/readyz", None, "").is_none_or(|(status, _)| status != 200) {
             assert!(child.try_wait().unwrap().is_none(), "the server ended");
@@ -54,7 +59,7 @@ pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
 
 /// Runs a command that answers with JSON.
 pub(crate) fn json(data: &Path, words: &[&str]) -> Json {
-    let output = run(data, &[words, &["--json"]].concat());
+    let output = run(data, &[words, &["--json", "--domain", "example.test"]].concat());
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -4,6 +4,8 @@ use crate::browser::{Browser, PASSWORD};
 use crate::guild::{Guild, SECOND};
 use crate::webapp::{CALLBACK, Tokens, Webapp, parameter, query};
 use axum::body::Body;
+use guildhall::work::Work;
+use guildhall_store::Sql;
 use serde_json::json;
 
 #[tokio::test]
@@ -172,21 +174,20 @@ async fn as_long_as_it_is_not_known_where_to_go_back_nobody_is_sent_there() {
         assert_eq!(sent.status, 400, "{path}");
     }
     let organization = shop.organization.owner.creates_organization("Red").await;
-    for attributes in [
-        json!({ "kind": "integration" }),
-        json!({ "redirect_uri": null }),
-        json!({ "redirect_uri": "http://app.example.com/callback" }),
-    ] {
-        let organization = crate::guild::Organization {
-            owner: organization.owner.clone(),
-            id: organization.id.clone(),
-            admin: organization.admin.clone(),
-            read_only: organization.read_only.clone(),
-        };
-        let other = Webapp::of(organization, attributes.clone()).await;
+    for attributes in [json!({ "kind": "integration" }), json!({ "redirect_uri": null })] {
+        let other = Webapp::of(organization.clone(), attributes.clone()).await;
         let redirect = attributes["redirect_uri"].as_str().unwrap_or(CALLBACK);
         assert_eq!(ada.open(&other.asks(&[("redirect_uri", redirect)])).await.status, 400, "{attributes}");
     }
+    // One that was registered before places were looked at.
+    let unsafe_place = "http://app.example.com/callback";
+    let (id, old) = (shop.id.clone(), shop.asks(&[("redirect_uri", unsafe_place)]));
+    let register = move |work: &mut Work<'_, '_>| {
+        let sql = "update api_credentials set redirect_uri = ? where id = ?";
+        Ok(work.tx.execute(&Sql::new(sql, [unsafe_place.into(), id.as_str().into()]))?)
+    };
+    assert_eq!(guild.operate(register).await.unwrap(), 1);
+    assert_eq!(ada.open(&old).await.status, 400);
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ async fn a_session_ends_by_itself_and_a_used_one_lives_on() {
     let bob = guild.signed_up("bob").await;
     guild.pass(14 * DAY + 1);
     assert_eq!(bob.open("/account").await.path, "/sign-in?next=%2Faccount");
-    guildhall::server::sweep(&guild.app).await.unwrap();
+    guildhall::sweep::sweep(&guild.app).await.unwrap();
     assert_eq!(guild.number("select count(*) from sessions").await, 0);
 }
 

@@ -454,11 +454,9 @@ async fn everything(guild: &Guild) -> String {
         .read(move |tx| -> Result<_, guildhall_store::Error> {
             let mut all = String::new();
             for table in tables {
-                let mut columns = Sql::text("select name from pragma_table_info(");
-                columns.bind(table).push(")");
-                for column in tx.rows(&columns)?.iter() {
+                for column in tx.columns(table)? {
                     let mut sql = Sql::text("select cast(");
-                    sql.push(column.text(0)).push(" as text) from ").push(table);
+                    sql.push(&column).push(" as text) from ").push(table);
                     for row in tx.rows(&sql)?.iter() {
                         all.push_str(row.maybe_text(0).unwrap_or_default());
                         all.push('\n');

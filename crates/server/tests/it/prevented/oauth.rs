@@ -355,3 +355,89 @@ async fn two_ways_to_show_who_one_is_are_one_too_many() {
         assert_eq!(ask(two).await, (400, json!("invalid_request")), "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_was_replaced_meanwhile_gives_nothing_that_lasts() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let client = Webapp::of(ada.creates_organization("Blue").await, json!({ "kind": "integration" })).await;
+    let rotate = || {
+        guild.operate(|work| {
+            let user = guildhall::resources::users::by_email(work, "ada@example.com")?.unwrap();
+            guildhall::resources::users::rotate_secret(work, &user)
+        })
+    };
+    let mut made = rotate().await.unwrap();
+    // A second has passed whenever somebody looks at the clock twice.
+    guild.tick(700);
+    for round in 0..40 {
+        guild.pass(HOUR);
+        let body = json!({
+            "grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret,
+        });
+        let nobody = guild.nobody();
+        let (given, replaced) = tokio::join!(nobody.post("/oauth/token", body), rotate());
+        replaced.unwrap();
+        if given.status == 200 {
+            let token = given.json()["access_token"].as_str().unwrap().to_owned();
+            assert_eq!(guild.bearer(&token).get("/api/user").await.status, 401, "round {round}");
+        }
+        let path = format!("/api/api_credentials/{}", client.id);
+        let change = crate::guild::change("api_credentials", &client.id, json!({ "_end_tokens": true }));
+        let ada = guild.with_new_token("ada@example.com").await;
+        let grant = json!({ "grant_type": "client_credentials" });
+        let (given, ended) = tokio::join!(client.asks_for_token(grant), ada.patch(&path, change));
+        assert_eq!((given.status, ended.status), (200, 200));
+        // It was given before or after: what was looked up before does not outlive the end.
+        let token = Tokens::of(&given);
+        let valid_from = guild
+            .number_of("select valid_from from api_credentials where id = ?", [client.id.as_str().into()])
+            .await;
+        let counts = token.claims()["iat"].as_i64().unwrap() >= valid_from;
+        assert_eq!(client.is_open_to(&token.access).await, counts, "round {round}");
+        made = rotate().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_registered_place_leads_to_its_application_and_says_nothing_of_its_own() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let organization = ada.creates_organization("Blue").await;
+    for place in [
+        "http://app.example.com/callback",
+        "https://app.example.com/callback#x",
+        "https://ada@app.example.com/callback",
+        "https://app.example.com/callback?code=1&state=2",
+        "https://app.example.com/callback?iss=https%3A%2F%2Fevil.example",
+        "https://x;sandbox/callback",
+        "https://x.example'none'/callback",
+    ] {
+        let document = json!({ "data": {
+            "type": "api_credentials",
+            "attributes": { "name": "Shop", "kind": "webapp", "redirect_uri": place },
+            "relationships": { "organization": organization.link() },
+        } });
+        let refused = ada.post("/api/api_credentials", document).await;
+        assert_eq!(refused.status, 422, "{place}: {}", refused.text());
+        let problems = refused.problems();
+        assert!(problems[0].contains("/data/attributes/redirect_uri"), "{problems:?}");
+    }
+    let shop = Webapp::of(organization, json!({})).await;
+    let change =
+        crate::guild::change("api_credentials", &shop.id, json!({ "redirect_uri": "http://a.test/" }));
+    assert_eq!(ada.patch(&format!("/api/api_credentials/{}", shop.id), change).await.status, 422);
+}
+
+#[tokio::test]
+async fn whoever_is_not_signed_in_is_sent_only_where_an_application_registered() {
+    let guild = Guild::new().await;
+    let (shop, _) = Webapp::new(&guild).await;
+    // OpenID Connect wants an answer without a page. It goes to the registered place and carries nothing but a refusal.
+    let answer = guild.browser().open(&shop.asks(&[("prompt", "none")])).await;
+    let (place, _) = answer.path.split_once('?').unwrap();
+    assert_eq!((place, parameter(&answer.path, "error").as_deref()), (CALLBACK, Some("login_required")));
+    assert_eq!(parameter(&answer.path, "code"), None);
+    let other = shop.asks(&[("prompt", "none"), ("redirect_uri", "https://evil.example/")]);
+    assert_eq!(guild.browser().open(&other).await.status, 400);
+}

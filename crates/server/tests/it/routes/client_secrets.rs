@@ -56,7 +56,7 @@ async fn a_secret_is_replaced_without_a_pause() {
     assert_eq!(tries(&shop, &shop.client_secret).await, 200);
     guild.pass(DAY);
     assert_eq!((tries(&shop, &shop.client_secret).await, tries(&shop, &new).await), (401, 200));
-    guildhall::server::sweep(&guild.app).await.unwrap();
+    guildhall::sweep::sweep(&guild.app).await.unwrap();
     assert_eq!(list(&shop).await.len(), 1);
     let counted = guild.number("select size from sizes where kind = 'client_secrets'").await;
     assert_eq!(counted, guild.number("select count(*) from client_secrets").await);
@@ -117,6 +117,7 @@ async fn the_only_one_stays_and_there_are_five_at_most() {
             "422 VALIDATION_ERROR /data/relationships/api_credential: api_credential - has 5 secrets already: remove one first"
         ]
     );
+    let owner = guild.with_new_token("ada@example.com").await;
     assert_eq!(owner.delete(&path).await.status, 204);
     assert_eq!(tries(&shop, &shop.client_secret).await, 401);
     assert_eq!(owner.get(&path).await.status, 404);
@@ -149,7 +150,7 @@ async fn secrets_that_have_ended_do_not_count() {
         .unwrap();
     let ada = guild.with_new_token("ada@example.com").await;
     assert_eq!(ada.delete(&format!("/api/client_secrets/{works}")).await.status, 423);
-    guildhall::server::sweep(&guild.app).await.unwrap();
+    guildhall::sweep::sweep(&guild.app).await.unwrap();
     assert_eq!(list(&shop).await.len(), 1);
 }
 
@@ -281,6 +282,14 @@ async fn a_credential_signs_with_a_key_of_its_own() {
     ] {
         assert_eq!(ask(&sign(header.clone(), with("jti", json!("h")))).await.0, 401, "{header}");
     }
+    // Whichever of our names the application knows us by.
+    for place in
+        ["/oauth/token", "/oauth/par", "/oauth/introspect", "/oauth/revoke", "/oauth/device_authorization"]
+    {
+        let name = format!("https://auth.example.test{place}");
+        let assertion = sign(header.clone(), with("aud", json!([name, "https://auth.example.test"])));
+        assert_eq!(ask(&assertion).await.0, 200, "{place}");
+    }
     let assertion = sign(header.clone(), good.clone());
     let mut forged = assertion.clone();
     forged.replace_range(
@@ -297,4 +306,67 @@ async fn a_credential_signs_with_a_key_of_its_own() {
     // Its secret is of no use any more.
     let secret = shop.asks_for_token(json!({ "grant_type": "client_credentials" })).await;
     assert_eq!(refusal(&secret), refused);
+}
+
+#[tokio::test]
+async fn a_key_that_nothing_can_be_checked_with_is_refused_when_it_is_registered() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let organization = ada.creates_organization("Blue").await;
+    let text = |length: usize, last: u8| {
+        let mut bytes = vec![0xc5; length];
+        bytes[length - 1] = last;
+        BASE64.encode(bytes)
+    };
+    let rsa = |length: usize, last: u8, e: &str| json!({ "kty": "RSA", "n": text(length, last), "e": e });
+    let post = async |keys: Json| {
+        let document = json!({ "data": {
+            "type": "api_credentials",
+            "attributes": {
+                "name": "Signer", "kind": "integration", "token_endpoint_auth_method": "private_key_jwt",
+                "jwks": { "keys": keys },
+            },
+            "relationships": {
+                "organization": organization.link(), "role": link("roles", &organization.admin),
+            },
+        } });
+        ada.post("/api/api_credentials", document).await
+    };
+    for good in [rsa(256, 1, "AQAB"), rsa(512, 255, "Aw"), rsa(1024, 1, "AQAB")] {
+        assert_eq!(post(json!([good])).await.status, 201, "{good}");
+    }
+    let mut private = Vec::new();
+    for part in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        let mut key = rsa(256, 1, "AQAB");
+        key[part] = json!("AQAB");
+        private.push(key);
+    }
+    let point = |curve: &str, x: String, y: String| json!({ "kty": "EC", "crv": curve, "x": x, "y": y });
+    for bad in [
+        rsa(2, 1, "AQAB"),
+        rsa(128, 1, "AQAB"),
+        rsa(1025, 1, "AQAB"),
+        rsa(256, 2, "AQAB"),
+        rsa(256, 1, "Ag"),
+        rsa(256, 1, "AQ"),
+        rsa(256, 1, "?"),
+        point("P-256", "AA".to_owned(), "AA".to_owned()),
+        point("P-256", text(32, 1), text(32, 1)),
+        point("P-384", text(32, 1), text(32, 1)),
+        point("P-521", text(66, 1), text(66, 1)),
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA" }),
+        json!({ "kty": "oct" }),
+        json!({ "kty": "RSA" }),
+        json!({}),
+        json!("key"),
+    ]
+    .into_iter()
+    .chain(private)
+    {
+        let refused = post(json!([rsa(256, 1, "AQAB"), bad])).await;
+        assert_eq!(refused.status, 422, "{bad}");
+        assert!(refused.problems()[0].contains("/data/attributes/jwks"), "{:?}", refused.problems());
+    }
 }

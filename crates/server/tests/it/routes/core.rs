@@ -1,9 +1,10 @@
 //! `GET /api/organization`, `GET /api/application` and `GET /oauth/tokeninfo` on an organization's own host.
 
-use crate::guild::{Guild, pretty};
+use crate::guild::{Guild, link, pretty};
 use crate::webapp::{Tokens, Webapp};
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
+use std::fmt::Write as _;
 
 /// A credential of a kind with a token for itself.
 async fn with_token<'g>(guild: &'g Guild, kind: &str) -> (Webapp<'g>, String) {
@@ -160,6 +161,12 @@ async fn a_webapp_has_the_rights_of_whoever_agreed() {
     shop.organization
         .makes("api_credentials", json!({ "name": "Orders", "kind": "orders" }), json!({}))
         .await;
+    let membership = shop.organization.owner.get("/api/memberships").await.ids().remove(0);
+    let change = crate::guild::change("memberships", &membership, json!({ "access_scope": "all_access" }));
+    assert_eq!(
+        shop.organization.owner.patch(&format!("/api/memberships/{membership}"), change).await.status,
+        200
+    );
     let tokens = shop.is_let_in_for(&ada, "market:id:a").await;
     assert_snapshot!(pretty(&tokeninfo(&shop, &tokens.access).await, &[]), @r#"
     {
@@ -246,4 +253,64 @@ async fn an_application_for_itself_has_its_own_role_or_none() {
         Tokens::of(&channel.asks_for_token(json!({ "grant_type": "client_credentials" })).await).access;
     let told = tokeninfo(&channel, &token).await;
     assert_eq!((&told["role"], &told["permissions"]), (&json!(null), &json!({})));
+}
+
+#[tokio::test]
+async fn the_access_of_a_member_or_of_their_profile_decides_in_which_mode_they_open_what() {
+    let guild = Guild::new().await;
+    let (test_shop, ada) = Webapp::new(&guild).await;
+    let organization = &test_shop.organization;
+    let owner = &organization.owner;
+    let live_shop = Webapp::of(organization.clone(), json!({ "mode": "live" })).await;
+    for (mode, custom) in [("test", false), ("live", false), ("test", true), ("live", true)] {
+        let name = format!("{mode}{}", if custom { " of our own" } else { "" });
+        let attributes = json!({ "name": name, "kind": "orders", "mode": mode, "custom": custom });
+        let app = organization.makes("api_credentials", attributes, json!({})).await;
+        let links = json!({
+            "api_credential": link("api_credentials", &app), "role": link("roles", &organization.admin),
+            "membership": link("memberships", &owner.get("/api/memberships").await.ids()[0]),
+        });
+        organization.makes("application_memberships", json!({}), links).await;
+    }
+    let membership = owner.get("/api/memberships").await.ids().remove(0);
+    let mut told = String::new();
+    for (own, profile) in [
+        (json!(null), None),
+        (json!("live_access"), None),
+        (json!("test_access"), None),
+        (json!("all_access"), None),
+        (json!("live_access"), Some("test_access")),
+        (json!("test_access"), Some("live_access")),
+        (json!("live_access"), Some("all_access")),
+    ] {
+        let mut change = crate::guild::change("memberships", &membership, json!({ "access_scope": own }));
+        change["data"]["relationships"]["membership_profile"] = match profile {
+            None => json!({ "data": null }),
+            Some(access) => {
+                let attributes = json!({ "name": access, "access_scope": access });
+                let made = organization.makes("membership_profiles", attributes, json!({})).await;
+                link("membership_profiles", &made)
+            }
+        };
+        let changed = owner.patch(&format!("/api/memberships/{membership}"), change).await;
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        let mut seen = Vec::new();
+        for shop in [&test_shop, &live_shop] {
+            let token = shop.is_let_in_by(&ada).await.access;
+            let told = tokeninfo(shop, &token).await;
+            let apps = told["accessible_apps"].as_array().unwrap().clone();
+            seen.push(apps.iter().map(|app| app["name"].as_str().unwrap()).collect::<Vec<_>>().join(", "));
+        }
+        let own = own.as_str().unwrap_or("none");
+        writeln!(told, "{own}, profile {}: {} | {}", profile.unwrap_or("none"), seen[0], seen[1]).unwrap();
+    }
+    assert_snapshot!(told, @"
+    none, profile none: test of our own | live, live of our own
+    live_access, profile none: test of our own | live, live of our own
+    test_access, profile none: test, test of our own | live of our own
+    all_access, profile none: test, test of our own | live, live of our own
+    live_access, profile test_access: test, test of our own | live of our own
+    test_access, profile live_access: test of our own | live, live of our own
+    live_access, profile all_access: test, test of our own | live, live of our own
+    ");
 }

@@ -132,14 +132,14 @@ async fn somebody_without_an_account_is_pending_and_gets_a_link() {
     Date: Thu, 01 Jan 2026 12:00:00 +0000
     Message-ID: <AAAAAAAAAf@example.test>
     Auto-Submitted: auto-generated
-    =E2=80=9CAda Example=E2=80=9D invites you to become a member of =E2=80=9CBlue=E2=80=9D.
+    “Ada Example” invites you to become a member of “Blue”.
 
     See the invitation:
     http://dashboard.example.test:8080/invitations/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB4
 
     The link works for 30 days. If you do not know what this is about, ignore this e-mail: nothing happens.
 
-    --=20
+    -- 
     This e-mail was sent to new@example.com.
     ");
 }
@@ -162,21 +162,21 @@ async fn somebody_with_an_account_is_active_at_once_and_gets_a_letter() {
     Date: Thu, 01 Jan 2026 12:00:00 +0000
     Message-ID: <AAAAAAAAAk@example.test>
     Auto-Submitted: auto-generated
-    =E2=80=9CAda Example=E2=80=9D has added you to =E2=80=9CBlue=E2=80=9D. Sign in as you always do.
+    “Ada Example” has added you to “Blue”. Sign in as you always do.
 
     Sign in:
     http://dashboard.example.test:8080
 
     If you did not expect this, you can leave the organization at any time.
 
-    --=20
+    -- 
     This e-mail was sent to Grace@Example.com.
     ");
 }
 
 /// The headers and the plain text of a letter.
 fn text_part(letter: &str) -> String {
-    let lines = letter.replace("=\r\n", "").replace("\r\n", "\n");
+    let lines = letter.replace("\r\n", "\n");
     let boundary = lines.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let head = lines.split("MIME-Version").next().unwrap().to_owned();
     let parts: Vec<&str> = lines.split(&format!("--{boundary}")).collect();

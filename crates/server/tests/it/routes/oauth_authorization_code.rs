@@ -246,12 +246,56 @@ async fn a_chain_is_remembered_until_its_last_token_ends() {
     let count = async |sql| guild.number(sql).await;
     assert_eq!(count("select count(*) from chains").await, 1);
     guild.pass(13 * 24 * 3600 * SECOND);
-    guildhall::server::sweep(&guild.app).await.unwrap();
+    guildhall::sweep::sweep(&guild.app).await.unwrap();
     assert_eq!(count("select count(*) from chain_tokens").await, 0);
     assert_eq!(count("select count(*) from refresh_tokens").await, 1);
     guild.pass(2 * 24 * 3600 * SECOND);
-    guildhall::server::sweep(&guild.app).await.unwrap();
+    guildhall::sweep::sweep(&guild.app).await.unwrap();
     assert_eq!(count("select count(*) from chains").await, 0);
     assert_eq!(count("select count(*) from authorization_codes").await, 0);
     assert!(guild.app.clock.now() > NOON);
+}
+
+#[tokio::test]
+async fn a_code_that_comes_late_or_spoiled_ends_what_it_gave_all_the_same() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::new(&guild).await;
+    for (minutes, name, value) in [
+        (11, "code_verifier", VERIFIER),
+        (0, "code_verifier", "another-verifier-that-is-long-enough-to-be-one-0123"),
+        (0, "redirect_uri", "https://app.example.com/other"),
+        (0, "scope", "openid"),
+    ] {
+        let code = shop.code(&ada, &[]).await;
+        let given = Tokens::of(&shop.redeems(&code).await);
+        guild.pass(minutes * 60 * SECOND);
+        let mut again = json!({
+            "grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER,
+        });
+        again[name] = json!(value);
+        assert_eq!(refusal(&shop.asks_for_token(again).await), invalid_grant());
+        assert!(!shop.is_open_to(&given.access).await, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_public_application_only_who_has_the_verifier_ends_anything() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::with(&guild, json!({ "token_endpoint_auth_method": "none" })).await;
+    let code = shop.code(&ada, &[]).await;
+    let redeem = async |verifier: &str| {
+        shop.asks_for_token(json!({
+            "grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "client_secret": null,
+            "code_verifier": verifier,
+        }))
+        .await
+    };
+    let given = Tokens::of(&redeem(VERIFIER).await);
+    assert_eq!(
+        refusal(&redeem("another-verifier-that-is-long-enough-to-be-one-0123").await),
+        invalid_grant()
+    );
+    assert!(shop.is_open_to(&given.access).await);
+    assert_eq!(refusal(&redeem(VERIFIER).await), invalid_grant());
+    assert!(!shop.is_open_to(&given.access).await);
 }

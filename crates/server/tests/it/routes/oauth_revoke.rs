@@ -3,7 +3,6 @@
 use super::oauth_token::credential;
 use crate::guild::{Guild, HOUR, pretty};
 use guildhall::resources::users::{self, Application};
-use guildhall_store::Options;
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
@@ -40,8 +39,7 @@ async fn a_revoked_token_is_refused_at_once_and_after_a_restart() {
     assert_eq!(guild.bearer(&second).get("/api/user").await.status, 200);
     assert_eq!(guild.nobody().post("/oauth/revoke", body).await.text(), "{}");
     // What another process reads is what counts.
-    let file = guild.folder.path().join("guildhall.db");
-    let restarted = Options { file, readers: 1, durable: false }.open(guildhall::schema::MIGRATIONS).unwrap();
+    let restarted = guild.options().open(guildhall::schema::MIGRATIONS).unwrap();
     let kept: i64 = restarted
         .read(|tx| -> Result<i64, guildhall_store::Error> {
             Ok(tx
@@ -54,7 +52,7 @@ async fn a_revoked_token_is_refused_at_once_and_after_a_restart() {
     assert_eq!(kept, 1);
     // It is forgotten once it would have ended by itself.
     guild.pass(3 * HOUR);
-    guildhall::server::sweep(&guild.app).await.unwrap();
+    guildhall::sweep::sweep(&guild.app).await.unwrap();
     assert_eq!(guild.number("select count(*) from revoked_tokens").await, 0);
     assert_eq!(guild.bearer(&first).get("/api/user").await.status, 401);
 }

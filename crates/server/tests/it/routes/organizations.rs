@@ -462,7 +462,7 @@ async fn it_cannot_be_deleted() {
     let blue = ada.creates_organization("Blue").await;
     let refused = ada.delete(&format!("/api/organizations/{}", blue.id)).await;
     assert_eq!((refused.status, refused.header("allow")), (405, "GET, PATCH"));
-    assert_eq!(refused.problems(), ["405 METHOD_NOT_ALLOWED: DELETE is not allowed here; GET, PATCH is."]);
+    assert_eq!(refused.problems(), ["405 METHOD_NOT_ALLOWED: DELETE is not allowed here, only GET, PATCH."]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `/api/versions`, and the versions of memberships, permissions and roles.
 
 use crate::guild::{DAY, Guild, HOUR, change, link, pretty};
+use guildhall_store::Sql;
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -141,8 +142,42 @@ async fn they_are_shown_for_a_year_and_history_stays() {
     ada.creates_organization("Blue").await;
     let history = guild.number("select count(*) from history").await;
     guild.pass(366 * DAY);
-    guildhall::server::sweep(&guild.app).await.unwrap();
+    guildhall::sweep::sweep(&guild.app).await.unwrap();
     assert_eq!(guild.number("select count(*) from versions").await, 0);
     assert_eq!(guild.number("select size from sizes where kind = 'versions'").await, 0);
     assert_eq!(guild.number("select count(*) from history").await, history);
+}
+
+#[tokio::test]
+async fn those_that_are_young_stay_and_all_are_counted() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let (blue, red) = (ada.creates_organization("Blue").await, ada.creates_organization("Red").await);
+    blue.custom_role("Old").await;
+    // More than one unit hides, of an organization and of none.
+    let many = "insert into history (id, organization_id, resource_type, resource_id, event, changes, who, origin, published, created_at)
+                with recursive n (i) as (select 1 union all select i + 1 from n where i < 2500)
+                select 'old' || cast(n.i as text), case when n.i < 2400 then h.organization_id end, h.resource_type, h.resource_id,
+                    h.event, h.changes, h.who, h.origin, true, h.created_at - 31622400000
+                from n join (select * from history where published order by id limit 1) h on 1 = 1";
+    let counted = "update sizes set size = size + 2399 where kind = 'versions' and owner =
+                   (select organization_id from history where published order by id limit 1)";
+    guild
+        .app
+        .db
+        .write(move |tx| {
+            tx.execute(&Sql::text(counted))?;
+            tx.execute(&Sql::text(many))
+        })
+        .await
+        .unwrap();
+    for organization in [&blue, &red] {
+        organization.custom_role("Young").await;
+    }
+    guildhall::sweep::sweep(&guild.app).await.unwrap();
+    let odd = "select count(*) from sizes s where s.kind = 'versions' and s.size <>
+               (select count(*) from history h where h.organization_id = s.owner and h.published)";
+    assert_eq!(guild.number(odd).await, 0);
+    assert_eq!(guild.number("select count(*) from versions where created_at < 1767000000000").await, 0);
+    assert!(guild.number("select count(*) from versions").await >= 3);
 }

@@ -1,13 +1,23 @@
-//! Every setting, once: a flag, an environment variable and a key of `guildhall.toml` of the same name.
+//! What the operator says, and how it becomes the settings in force: a flag, an environment variable and a key of
+//! `guildhall.toml` of the same name for each.
 
-use crate::clock::DAY;
+use super::{
+    Config, ForwardedBy, Limits, LogForm, NO_REPLICA, PlanSetting, SecretReaders, SignUp, Switch,
+    read_database, read_mail, with_replica,
+};
 use anyhow::{Context, Result, ensure};
-use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
+use clap::Args;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use url::Url;
+
+const FILE: &str = "guildhall.toml";
+const DEV_DOMAIN: &str = "guildhall.localhost:8443";
+
+fn address(said: &str) -> Result<SocketAddr, &'static str> {
+    said.parse().map_err(|_| "an address and a port are needed, such as 127.0.0.1:8080")
+}
 
 /// What the operator says; what is not said has a default. A flag beats an environment variable, which
 /// beats the file.
@@ -17,6 +27,26 @@ pub struct Said {
     /// The folder with everything that is kept [default: ./guildhall-data]
     #[arg(long, env = "GUILDHALL_DATA", value_name = "DIR", global = true)]
     data: Option<PathBuf>,
+    /// The database: a server or a file
+    #[arg(
+        help = "The database: postgres://user:password@host[,host]/name?sslmode=verify-full, or sqlite:FILE [default: sqlite:DATA/guildhall.db]",
+        long,
+        env = "GUILDHALL_DATABASE",
+        value_name = "URL",
+        hide_env_values = true,
+        global = true
+    )]
+    database: Option<String>,
+    /// A replica of it, asked for lists as far as it has what was written before
+    #[arg(
+        help = "A replica of the PostgreSQL, asked for lists whenever it has everything that was acknowledged before: postgres://…",
+        long,
+        env = "GUILDHALL_DATABASE_REPLICA",
+        value_name = "URL",
+        hide_env_values = true,
+        global = true
+    )]
+    database_replica: Option<String>,
     /// Try it out on this machine: own certificate authority, letters as files
     #[arg(long, env = "GUILDHALL_DEV", num_args = 0..=1, default_missing_value = "true", global = true)]
     dev: Option<bool>,
@@ -24,11 +54,14 @@ pub struct Said {
     #[arg(long, env = "GUILDHALL_DOMAIN", value_name = "HOST[:PORT]", global = true)]
     domain: Option<String>,
     /// Where plain HTTP is answered, for a proxy or for curl [default: 127.0.0.1:8080]
-    #[arg(long, env = "GUILDHALL_LISTEN", value_name = "ADDR", global = true)]
+    #[arg(long, env = "GUILDHALL_LISTEN", value_name = "ADDR", value_parser = address, global = true)]
     listen: Option<SocketAddr>,
     /// Where HTTPS is answered [dev: 127.0.0.1:8443; with a certificate: 0.0.0.0:443]
-    #[arg(long, env = "GUILDHALL_TLS_LISTEN", value_name = "ADDR", global = true)]
+    #[arg(long, env = "GUILDHALL_TLS_LISTEN", value_name = "ADDR", value_parser = address, global = true)]
     tls_listen: Option<SocketAddr>,
+    /// Where metrics are told to Prometheus, at /metrics; nowhere else [default: none]
+    #[arg(long, env = "GUILDHALL_METRICS_LISTEN", value_name = "ADDR", value_parser = address, global = true)]
+    metrics_listen: Option<SocketAddr>,
     /// The certificate chain, as PEM
     #[arg(long, env = "GUILDHALL_TLS_CERT", value_name = "FILE", global = true)]
     tls_cert: Option<PathBuf>,
@@ -87,9 +120,12 @@ pub struct Said {
     /// How log lines look [default: text with --dev, else json]
     #[arg(long, env = "GUILDHALL_LOG", value_name = "text|json", global = true)]
     log: Option<LogForm>,
-    /// How many threads read the database [default: as many as there are cores, at least two]
+    /// How many threads read the database, each with a connection [default: as many as there are cores, at least two; PostgreSQL: four times as many]
     #[arg(long, env = "GUILDHALL_READERS", value_name = "N", global = true)]
     readers: Option<usize>,
+    /// How many connections write to PostgreSQL; SQLite has one writer [default: four]
+    #[arg(long, env = "GUILDHALL_WRITERS", value_name = "N", global = true)]
+    writers: Option<usize>,
     /// Which headers a trusted proxy sets: X-Forwarded-* or Forwarded [default: x-forwarded]
     #[arg(long, env = "GUILDHALL_FORWARDED_BY", value_name = "x-forwarded|forwarded", global = true)]
     forwarded_by: Option<ForwardedBy>,
@@ -113,203 +149,6 @@ pub struct Said {
     limits: Option<Limits>,
 }
 
-/// On or off.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
-}
-
-/// Who may make an account.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum SignUp {
-    /// Anybody.
-    Open,
-    /// Who was invited.
-    Invited,
-    /// The operator alone.
-    Closed,
-}
-
-/// How letters leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MailTo {
-    /// By SMTP, to the server of this URL.
-    Smtp(Url),
-    /// As files in this folder.
-    Folder(PathBuf),
-}
-
-/// Which headers a trusted proxy sets. A client can send the others, so they are not read.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum ForwardedBy {
-    /// `X-Forwarded-For` and `X-Forwarded-Host`.
-    XForwarded,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
-}
-
-/// How many requests one address may make (contract 1.4).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
-pub struct Limits {
-    /// Reads over all endpoints.
-    pub reads_a_minute: u32,
-    /// Reads of one endpoint.
-    pub reads_in_ten_seconds: u32,
-    /// Writes over all endpoints.
-    pub writes_a_minute: u32,
-    /// Writes to one endpoint.
-    pub writes_in_ten_seconds: u32,
-    /// Requests for a token.
-    pub tokens_a_minute: u32,
-    /// Requests for pages and what belongs to them.
-    pub pages_a_minute: u32,
-    /// Requests to an organization's own host with a live token.
-    pub core_live_a_minute: u32,
-    /// The same to one endpoint.
-    pub core_live_in_ten_seconds: u32,
-    /// Requests to an organization's own host with a test token.
-    pub core_test_a_minute: u32,
-    /// The same to one endpoint.
-    pub core_test_in_ten_seconds: u32,
-    /// Invitations one person may send, over all organizations.
-    pub invitations_a_day_of_an_inviter: u32,
-    /// Invitations one organization may send, over all its admins.
-    pub invitations_a_day_of_an_organization: u32,
-    /// Invitations one address may get, over all organizations.
-    pub invitations_a_day_to_an_address: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            reads_a_minute: 1000,
-            reads_in_ten_seconds: 250,
-            writes_a_minute: 200,
-            writes_in_ten_seconds: 50,
-            tokens_a_minute: 30,
-            pages_a_minute: 600,
-            core_live_a_minute: 200,
-            core_live_in_ten_seconds: 50,
-            core_test_a_minute: 100,
-            core_test_in_ten_seconds: 25,
-            invitations_a_day_of_an_inviter: 1000,
-            invitations_a_day_of_an_organization: 2000,
-            invitations_a_day_to_an_address: 20,
-        }
-    }
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogForm {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-/// Who reads client secrets in answers.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum SecretReaders {
-    /// Every member who sees the credential, as the wire contract has it.
-    Members,
-    /// Admins of the organization only.
-    Admins,
-    /// Whoever makes one, in the answer to that and never again.
-    Once,
-}
-
-/// What a plan allows; a number that is not said is unlimited.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlanSetting {
-    /// Whether it opens custom roles, permissions and identity providers.
-    #[serde(default)]
-    pub enterprise: bool,
-    /// How many organizations a user may own.
-    pub organizations: Option<i64>,
-    /// How many memberships an organization may have.
-    pub memberships: Option<i64>,
-}
-
-/// The settings in force.
-#[derive(Clone, Debug, Serialize)]
-pub struct Config {
-    /// The folder with everything that is kept.
-    pub data: PathBuf,
-    /// Whether this is a try-out on one machine.
-    pub dev: bool,
-    /// The domain all hosts are under, with its port if that is not 443.
-    pub domain: String,
-    /// Where plain HTTP is answered.
-    pub listen: SocketAddr,
-    /// Where HTTPS is answered, if anywhere.
-    pub tls_listen: Option<SocketAddr>,
-    /// The certificate chain.
-    pub tls_cert: Option<PathBuf>,
-    /// The certificate's key.
-    pub tls_key: Option<PathBuf>,
-    /// Proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpAddr>,
-    /// Whether callers are limited.
-    pub rate_limits: Switch,
-    /// Who reads client secrets in answers.
-    pub show_secrets: SecretReaders,
-    /// The size of a new signing key.
-    pub signing_key_bits: u32,
-    /// How many days a signing key signs.
-    pub signing_key_days: u16,
-    /// The plan of a new user.
-    pub default_plan: String,
-    /// How many days an invitation can be accepted.
-    pub invitation_days: u16,
-    /// Who may make an account.
-    pub sign_up: SignUp,
-    /// How letters leave, as it was said; never printed, since it may hold a password.
-    #[serde(skip)]
-    pub mail: Option<String>,
-    /// Who letters are from.
-    pub mail_from: Option<String>,
-    /// A certificate authority the mail server is believed by.
-    pub mail_ca: Option<PathBuf>,
-    /// How many letters are on their way at once.
-    pub mail_lanes: u32,
-    /// Whether the server sends letters and clears up itself.
-    pub worker: Switch,
-    /// How many threads hash passwords.
-    pub hashers: usize,
-    /// How log lines look.
-    pub log: LogForm,
-    /// How many threads read the database.
-    pub readers: usize,
-    /// Which headers a trusted proxy sets.
-    pub forwarded_by: ForwardedBy,
-    /// The value with which a backend vouches for its caller's address; never printed.
-    #[serde(skip)]
-    pub backend_auth: Option<String>,
-    /// Origins whose pages may call the API from a browser.
-    pub cors_origins: Vec<String>,
-    /// What each plan allows.
-    pub plans: BTreeMap<String, PlanSetting>,
-    /// How many requests one address may make.
-    pub limits: Limits,
-    /// Whether the operator said a domain.
-    #[serde(skip)]
-    pub has_domain: bool,
-}
-
-const FILE: &str = "guildhall.toml";
-const DEV_DOMAIN: &str = "guildhall.localhost:8443";
-
 impl Said {
     /// Completes what was said with the file's words and the defaults. The file is `guildhall.toml` of
     /// this folder, or of the data folder when it is not here.
@@ -323,10 +162,13 @@ impl Said {
     fn over(self, filed: Self) -> Self {
         Self {
             data: self.data.or(filed.data),
+            database: self.database.or(filed.database),
+            database_replica: self.database_replica.or(filed.database_replica),
             dev: self.dev.or(filed.dev),
             domain: self.domain.or(filed.domain),
             listen: self.listen.or(filed.listen),
             tls_listen: self.tls_listen.or(filed.tls_listen),
+            metrics_listen: self.metrics_listen.or(filed.metrics_listen),
             tls_cert: self.tls_cert.or(filed.tls_cert),
             tls_key: self.tls_key.or(filed.tls_key),
             trusted_proxies: self.trusted_proxies.or(filed.trusted_proxies),
@@ -345,6 +187,7 @@ impl Said {
             hashers: self.hashers.or(filed.hashers),
             log: self.log.or(filed.log),
             readers: self.readers.or(filed.readers),
+            writers: self.writers.or(filed.writers),
             forwarded_by: self.forwarded_by.or(filed.forwarded_by),
             backend_auth: self.backend_auth.or(filed.backend_auth),
             cors_origins: self.cors_origins.or(filed.cors_origins),
@@ -353,6 +196,7 @@ impl Said {
         }
     }
 
+    /// What is not said has a default; what cannot be meant is refused.
     fn complete(self) -> Result<Config> {
         let dev = self.dev.unwrap_or(false);
         let has_domain = self.domain.is_some();
@@ -400,13 +244,27 @@ impl Said {
                 "--mail-from must be an address, such as Acme <no-reply@acme.com>, not {from:?}"
             );
         }
+        let database = self.database.filter(|database| !database.is_empty());
+        let database_replica = self.database_replica.filter(|replica| !replica.is_empty());
+        let at_server = match &database {
+            Some(database) => {
+                let options = read_database(database, 1, 1, false)?;
+                with_replica(options, database_replica.as_deref())?.is_server()
+            }
+            None => false,
+        };
+        ensure!(database.is_some() || database_replica.is_none(), NO_REPLICA);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Ok(Config {
             data: self.data.unwrap_or_else(|| PathBuf::from("guildhall-data")),
+            database,
+            database_replica,
+            waits: false,
             dev,
             domain,
             listen: self.listen.unwrap_or_else(|| any_port([127, 0, 0, 1], 8080)),
             tls_listen,
+            metrics_listen: self.metrics_listen,
             tls_cert: self.tls_cert,
             tls_key: self.tls_key,
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
@@ -424,7 +282,8 @@ impl Said {
             worker: self.worker.unwrap_or(Switch::On),
             hashers: self.hashers.unwrap_or(cores / 2).max(1),
             log: self.log.unwrap_or(if dev { LogForm::Text } else { LogForm::Json }),
-            readers: self.readers.unwrap_or(cores.max(2)),
+            readers: self.readers.unwrap_or(if at_server { 4 * cores } else { cores.max(2) }).max(1),
+            writers: self.writers.unwrap_or(4).max(1),
             forwarded_by: self.forwarded_by.unwrap_or(ForwardedBy::XForwarded),
             backend_auth: self.backend_auth.filter(|secret| !secret.is_empty()),
             cors_origins: self.cors_origins.unwrap_or_default(),
@@ -433,62 +292,16 @@ impl Said {
             has_domain,
         })
     }
-}
 
-impl Config {
-    /// The settings of a try-out in this folder, as tests and benchmarks use them.
-    pub fn try_out(data: &Path) -> Result<Self> {
-        Said { data: Some(data.to_owned()), dev: Some(true), ..Said::default() }.complete()
-    }
-
-    /// How long a signing key signs, in milliseconds.
-    pub fn signing_key_life(&self) -> i64 {
-        i64::from(self.signing_key_days) * DAY
-    }
-
-    /// `https://<host>.<domain>`.
-    pub fn url(&self, host: &str) -> String {
-        format!("https://{host}.{}", self.domain)
-    }
-
-    /// Where the pages are. Whoever tries it out gets them over plain HTTP, which browsers trust on one's own
-    /// machine, instead of a certificate that they do not.
-    pub fn dashboard(&self) -> String {
-        if self.dev && self.tls_cert.is_none() {
-            let host = self.domain.split(':').next().unwrap_or(&self.domain);
-            return format!("http://dashboard.{host}:{}", self.listen.port());
-        }
-        self.url("dashboard")
-    }
-
-    /// Everywhere the pages are: whoever tries it out may take HTTPS as well.
-    pub fn dashboards(&self) -> Vec<String> {
-        let mut all = vec![self.dashboard(), self.url("dashboard")];
-        all.dedup();
-        all
-    }
-
-    /// How letters leave.
-    pub fn mail_to(&self) -> Option<MailTo> {
-        let folder = || MailTo::Folder(self.data.join("mail"));
-        // It was checked when the settings were.
-        let said = self.mail.as_deref().and_then(|mail| read_mail(mail).ok());
-        said.or_else(|| self.dev.then(folder))
+    /// The settings of a try-out in this folder.
+    pub(super) fn try_out(data: &Path) -> Result<Config> {
+        Self { data: Some(data.to_owned()), dev: Some(true), ..Self::default() }.complete()
     }
 }
 
 fn read(file: &Path) -> Result<Said> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     toml::from_str(&text).with_context(|| format!("{} is not understood", file.display()))
-}
-
-fn read_mail(mail: &str) -> Result<MailTo> {
-    if let Some(folder) = mail.strip_prefix("dir:").filter(|folder| !folder.is_empty()) {
-        return Ok(MailTo::Folder(PathBuf::from(folder)));
-    }
-    // What was said may hold a password, so it is not repeated.
-    let url = Url::parse(mail).ok().filter(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host());
-    url.map(MailTo::Smtp).context("--mail must be smtp://HOST, smtps://HOST or dir:PATH")
 }
 
 fn port(domain: &str) -> Option<u16> {
@@ -548,6 +361,8 @@ mod tests {
             ("tls-listen = \"127.0.0.1:443\"", "--tls-listen needs a certificate"),
             ("mail = \"mail.example.com\"", "--mail must be smtp://HOST, smtps://HOST or dir:PATH"),
             ("mail-from = \"Acme\"", "--mail-from must be an address"),
+            ("database = \"mysql://x\"", "--database must be postgres://"),
+            ("database = \"postgres://x?sslmode=maybe\"", "--database is not understood"),
             ("default-plan = \"free\"", "--default-plan must be one of developer, enterprise, growth"),
         ] {
             let error = toml::from_str::<Said>(file).unwrap().complete().unwrap_err().to_string();

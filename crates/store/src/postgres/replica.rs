@@ -1,0 +1,116 @@
+//! A replica: it answers units that only read, if it has got as far as the primary was when they were asked for.
+
+use super::connection::{Connection, Mode, wait};
+use super::target::Target;
+use super::{Waiting, run_once};
+use crate::db::Job;
+use crate::{Error, Result};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How far the primary is: everything that was acknowledged is before that. Null at a server that is none.
+pub(crate) const POSITION: &str = "select cast(case when pg_is_in_recovery() then null
+    when current_setting('synchronous_commit') = 'off' then pg_current_wal_insert_lsn()
+    else pg_current_wal_flush_lsn() end as text)";
+
+/// How long a replica may take to get there; the primary has answered long since.
+const LAG: Duration = Duration::from_millis(15);
+/// How long an answer of a replica that is there may take.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// How often it is asked whether it has.
+const STEP: Duration = Duration::from_millis(2);
+
+/// A unit for a replica that has got to a position of the primary.
+struct Asked {
+    job: Job,
+    position: String,
+}
+
+/// What became of units that might have been answered by a replica.
+#[derive(Default)]
+pub(crate) struct Count {
+    answered: AtomicU64,
+    passed_on: AtomicU64,
+}
+
+/// The way to the threads of a replica.
+#[derive(Clone)]
+pub(crate) struct Replica {
+    send: Sender<Asked>,
+    count: Arc<Count>,
+}
+
+impl Replica {
+    /// Starts the threads. What the replica cannot answer goes to the primary.
+    pub(super) fn start(
+        target: &Arc<Target>,
+        readers: usize,
+        statements: &Arc<AtomicU64>,
+        primary: &Sender<Waiting>,
+    ) -> Result<Self> {
+        let (send, jobs) = unbounded();
+        let count = Arc::<Count>::default();
+        for _ in 0..readers {
+            let connection = Connection::new(Mode::Read, target.clone(), statements.clone())?;
+            let (jobs, primary, count) = (jobs.clone(), primary.clone(), count.clone());
+            std::thread::Builder::new()
+                .name("replica".to_owned())
+                .spawn(move || answer_all(connection, &jobs, &primary, &count))
+                .map_err(|error| Error::Other(format!("no thread for the replica: {error}")))?;
+        }
+        Ok(Self { send, count })
+    }
+
+    /// Asks it. The unit may be run again.
+    pub(crate) fn read(&self, job: Job, position: String) {
+        drop(self.send.send(Asked { job, position }));
+    }
+
+    /// How many units it has answered, and how many the primary has instead.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.count.answered.load(Ordering::Relaxed), self.count.passed_on.load(Ordering::Relaxed))
+    }
+}
+
+fn answer_all(mut connection: Connection, jobs: &Receiver<Asked>, primary: &Sender<Waiting>, count: &Count) {
+    for Asked { mut job, position } in jobs {
+        let tried = has_got_to(&mut connection, &position).then(|| run_once(&mut connection, &mut job));
+        // A refusal of the unit's own is an answer as well.
+        if matches!(tried, Some(Some((false, _)))) {
+            count.answered.fetch_add(1, Ordering::Relaxed);
+            job.answer(Ok(()));
+        } else {
+            count.passed_on.fetch_add(1, Ordering::Relaxed);
+            drop(primary.send(Waiting { job, since: Instant::now() }));
+        }
+    }
+}
+
+/// Whether it is there, and as far as that. It is asked before the transaction begins: a snapshot that is older than
+/// the answer would not have everything.
+fn has_got_to(connection: &mut Connection, position: &str) -> bool {
+    let began = Instant::now();
+    loop {
+        if connection.reach().is_err() {
+            return false;
+        }
+        let (runtime, Some(open)) = connection.parts() else { return false };
+        // The position is the primary's own word.
+        let question = format!("select pg_last_wal_replay_lsn() >= '{position}'");
+        let asked = wait(runtime, PATIENCE, open.client.simple_query(&question));
+        let Ok(answer) = asked else {
+            connection.rest();
+            return false;
+        };
+        let is_there = answer.iter().any(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0) == Some("t"),
+            _ => false,
+        });
+        if is_there || began.elapsed() > LAG {
+            return is_there;
+        }
+        std::thread::sleep(STEP);
+    }
+}

@@ -1,0 +1,92 @@
+//! The schema on PostgreSQL: brought up to date by one node, while the others wait.
+
+use super::connection::wait;
+use super::target::{Reached, Target};
+use super::words::told;
+use crate::{Error, Migration, Result, migrate};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio_postgres::Client;
+
+/// What the nodes that start at once queue up for: "guild" in letters' codes.
+const LOCK: i64 = 0x0067_7569_6c64;
+/// How often a server that is not there is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// After how many tries it is said again that it is waited for.
+const SAY_AGAIN: u32 = 10;
+/// How long the statements of a step may take: an index on a large table is a matter of minutes.
+const LONGEST_STEP: Duration = Duration::from_hours(2);
+
+/// What SQLite has as functions of the program. They say the same in both engines.
+const FUNCTIONS: &str = r#"
+create or replace function folded(text) returns text language sql immutable strict parallel safe
+return lower($1 collate "und-x-icu");
+
+create or replace function json_contains(whole text, part text) returns boolean
+language plpgsql immutable strict as $$
+begin
+    return case
+        when jsonb_typeof(whole::jsonb) = 'array' and jsonb_typeof(part::jsonb) not in ('array', 'object') then false
+        else whole::jsonb @> part::jsonb
+    end;
+exception when others then
+    return false;
+end $$;
+
+create or replace function json_each(list text) returns table (value text) language sql immutable strict parallel safe
+as $$ select json_array_elements_text(list::json) $$;
+"#;
+
+/// Reaches the server and brings its schema up to date.
+pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::Other(format!("no runtime for the database: {error}")))?;
+    let keeper = reach(target, &runtime, waits)?;
+    let mut worker = reach(target, &runtime, waits)?;
+    // The lock belongs to a transaction of its own, which a pooler leaves on one connection.
+    let lock = format!(
+        "begin; set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock({LOCK})"
+    );
+    wait(&runtime, LONGEST_STEP, keeper.batch_execute(&lock))?;
+    let prepared = runtime.block_on(async {
+        // An older program is refused before it changes anything.
+        migrate::apply_postgres(&mut worker, migrations).await?;
+        worker.batch_execute(FUNCTIONS).await.map_err(|error| {
+            Error::Other(format!("the schema could not be brought up to date: {}", told(&error)))
+        })
+    });
+    let ended = wait(&runtime, LONGEST_STEP, keeper.batch_execute("rollback"));
+    prepared.and(ended)
+}
+
+/// The version it is at, if there is any.
+pub(super) fn version(target: &Target) -> Result<Option<u32>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::Other(format!("no runtime for the database: {error}")))?;
+    let client = reach(target, &runtime, false)?;
+    // What is wrong is that there is no such table.
+    let found = runtime.block_on(client.query_one(migrate::VERSION, &[]));
+    let version = found.ok().and_then(|row| row.get::<_, Option<i64>>(0));
+    Ok(version.and_then(|version| u32::try_from(version).ok()))
+}
+
+fn reach(target: &Target, runtime: &Runtime, waits: bool) -> Result<Client> {
+    for attempt in 0_u32.. {
+        match runtime.block_on(target.connect(&[])) {
+            Ok(Reached { client, .. }) => return Ok(client),
+            Err(why) if !waits => {
+                return Err(Error::Other(format!(
+                    "the database at {} cannot be reached: {why}",
+                    target.name()
+                )));
+            }
+            Err(why) => {
+                if attempt.is_multiple_of(SAY_AGAIN) {
+                    tracing::warn!("waiting for the database at {}: {why}", target.name());
+                }
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+    Err(Error::Down)
+}

@@ -1,0 +1,271 @@
+//! The statements of one transaction, and how it ends.
+
+use super::connection::{Connection, Mode, Open, numbered, wait};
+use super::words::{Failure, judged};
+use crate::{Error, Result, Rows, Sql, Value};
+use futures_util::TryStreamExt as _;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Row, RowStream};
+
+/// One transaction. It begins with its first statement, in the same message.
+pub(crate) struct Statements<'a> {
+    connection: &'a mut Connection,
+    begun: bool,
+    failure: Option<Failure>,
+    patience: Duration,
+}
+
+/// What becomes of a unit.
+pub(crate) enum Fate {
+    /// It is done, or it is not going to be.
+    Settled(Result<()>),
+    /// It left nothing, and may pass if it runs again.
+    Again,
+}
+
+/// What went wrong: beginning the transaction, or its statement.
+enum Trouble {
+    Begin(tokio_postgres::Error),
+    Statement(tokio_postgres::Error),
+}
+
+/// What a statement found, and how many rows it touched.
+type Found = (Vec<Row>, u64);
+
+impl<'a> Statements<'a> {
+    pub(super) fn new(connection: &'a mut Connection) -> Self {
+        let patience = connection.mode.patience();
+        Self { connection, begun: false, failure: None, patience }
+    }
+
+    pub(crate) fn rows(&mut self, sql: &Sql) -> Result<Rows> {
+        let (found, _) = self.ask(sql)?;
+        let width = found.first().map_or(0, Row::len);
+        let mut rows = Rows::new(width);
+        for row in &found {
+            for column in 0..width {
+                let field: Field<'_> =
+                    row.try_get(column).map_err(|error| Error::Other(super::words::told(&error)))?;
+                match field {
+                    Field::Null => rows.push_null(),
+                    Field::Int(number) => rows.push_int(number),
+                    Field::Text(text) => rows.push_text(text),
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    pub(crate) fn execute(&mut self, sql: &Sql) -> Result<usize> {
+        let (_, touched) = self.ask(sql)?;
+        Ok(usize::try_from(touched).unwrap_or(usize::MAX))
+    }
+
+    /// PostgreSQL looks after its pages by itself, where it was told to.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        self.rows(&Sql::text("select 1")).map(drop)
+    }
+
+    /// Lets the statements to come take as long as they do.
+    pub(crate) fn take_time(&mut self) -> Result<()> {
+        self.patience = Duration::from_hours(24);
+        let settings = "select set_config('statement_timeout', '0', true), \
+                        set_config('idle_in_transaction_session_timeout', '0', true)";
+        self.execute(&Sql::text(settings)).map(drop)
+    }
+
+    fn ask(&mut self, sql: &Sql) -> Result<Found> {
+        // Nothing is taken after a refusal, and nothing may be done outside the transaction.
+        if self.failure.is_some() {
+            return Err(Error::Other("a statement was refused before".to_owned()));
+        }
+        self.connection.count.fetch_add(1, Ordering::Relaxed);
+        let is_first = !self.begun;
+        let mut asked = self.ask_once(sql);
+        // With its first statement a unit has done nothing yet: it may ask again on a new connection when the old
+        // one broke while nobody used it, and with a new plan when the schema has changed meanwhile.
+        if is_first && matches!(self.failure, Some(Failure::Lost | Failure::Outdated)) {
+            if self.failure == Some(Failure::Outdated) {
+                self.leave();
+            }
+            (self.failure, self.begun) = (None, false);
+            asked = self.ask_once(sql);
+        }
+        self.begun |= asked.is_ok();
+        asked
+    }
+
+    fn ask_once(&mut self, sql: &Sql) -> Result<Found> {
+        if let Err(error) = self.connection.reach() {
+            self.failure = Some(Failure::Unreachable);
+            return Err(error);
+        }
+        let (patience, begun, mode) = (self.patience, self.begun, self.connection.mode);
+        let (runtime, open) = self.connection.parts();
+        let open = open.ok_or(Error::Down)?;
+        let asked =
+            runtime.block_on(async { tokio::time::timeout(patience, found(open, sql, !begun)).await });
+        let (failure, error) = match asked {
+            Ok(Ok(found)) => return Ok(found),
+            Err(_) => (Failure::Lost, Error::Down),
+            Ok(Err(Trouble::Begin(error))) => match judged(&error, mode) {
+                (Failure::Lost, error) => (Failure::Lost, error),
+                // A server that takes no transaction that writes has become one that only reads.
+                _ => (Failure::Unavailable, Error::Down),
+            },
+            Ok(Err(Trouble::Statement(error))) => judged(&error, mode),
+        };
+        self.failure = Some(failure);
+        match failure {
+            Failure::Lost => self.connection.close(),
+            // It may be another server that is needed: the next unit looks for one.
+            Failure::Unavailable => self.connection.rest(),
+            Failure::Outdated => {
+                self.connection.forget();
+                self.begun = true;
+            }
+            // The server has begun it, and it has to be ended.
+            _ => self.begun = true,
+        }
+        Err(error)
+    }
+
+    /// Whether a statement was refused.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Ends the transaction: with what it did, if the unit and nothing else is against it.
+    pub(crate) fn end(mut self, keep: bool) -> Fate {
+        match self.failure {
+            None if !self.begun => Fate::Settled(Ok(())),
+            None if keep && self.connection.mode == Mode::Write => self.commit(),
+            Some(Failure::Unreachable | Failure::Unavailable) => Fate::Settled(Err(Error::Down)),
+            // A unit that reads may be run once only, and has answered with what went wrong.
+            Some(Failure::Lost) if self.connection.mode == Mode::Write => Fate::Again,
+            Some(Failure::Collided | Failure::Outdated) if self.connection.mode == Mode::Write => {
+                self.leave();
+                Fate::Again
+            }
+            _ => {
+                self.leave();
+                Fate::Settled(Ok(()))
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Fate {
+        let patience = self.connection.mode.patience();
+        let (runtime, open) = self.connection.parts();
+        let Some(open) = open else { return Fate::Settled(Err(Error::Down)) };
+        match wait(runtime, patience, open.client.batch_execute("commit")) {
+            Ok(()) => Fate::Settled(Ok(())),
+            Err(Error::Busy) => Fate::Again,
+            Err(error) => {
+                // Whether it was committed is not known, so it must not be done again.
+                self.connection.close();
+                Fate::Settled(Err(error))
+            }
+        }
+    }
+
+    /// Ends the transaction without waiting for the server to say so.
+    fn leave(&mut self) {
+        let (runtime, open) = self.connection.parts();
+        if let Some(open) = open {
+            runtime.block_on(async {
+                let mut ended = pin!(open.client.batch_execute("rollback"));
+                // Once to ask; then the connection's own task gets its turn to send it.
+                let sent = futures_util::poll!(&mut ended);
+                tokio::task::yield_now().await;
+                drop(sent);
+            });
+        }
+    }
+}
+
+/// Begins the transaction, if this is its first statement, and runs it, both in one message.
+async fn found(open: &mut Open, sql: &Sql, begins: bool) -> Result<Found, Trouble> {
+    let statement = open.prepare(sql.as_str()).await.map_err(Trouble::Statement)?;
+    let client = &open.client;
+    let begun = async { if begins { client.batch_execute(&open.begin).await } else { Ok(()) } };
+    let asked = async {
+        let stream: RowStream = match &statement {
+            Some(statement) => client.query_raw(statement, sql.args()).await?,
+            None => {
+                let args = sql.args().iter().map(|value| (value, Type::UNKNOWN));
+                client.query_typed_raw(&numbered(sql.as_str()), args).await?
+            }
+        };
+        let mut stream = pin!(stream);
+        let mut rows = Vec::new();
+        while let Some(row) = stream.try_next().await? {
+            rows.push(row);
+        }
+        Ok::<_, tokio_postgres::Error>((rows, stream.rows_affected().unwrap_or(0)))
+    };
+    let (begun, asked) = tokio::join!(biased; begun, asked);
+    begun.map_err(Trouble::Begin)?;
+    asked.map_err(Trouble::Statement)
+}
+
+/// Arguments travel as text, whatever the server takes them for.
+impl ToSql for Value {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Null => return Ok(IsNull::Yes),
+            Self::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            Self::Flag(flag) => out.extend_from_slice(if *flag { b"t" } else { b"f" }),
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    to_sql_checked!();
+}
+
+/// One field of an answer.
+enum Field<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+}
+
+impl<'a> FromSql<'a> for Field<'a> {
+    fn from_sql(
+        kind: &Type,
+        raw: &'a [u8],
+    ) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(match *kind {
+            Type::INT8 => Self::Int(i64::from_sql(kind, raw)?),
+            Type::INT4 => Self::Int(i64::from(i32::from_sql(kind, raw)?)),
+            Type::BOOL => Self::Int(i64::from(bool::from_sql(kind, raw)?)),
+            _ => Self::Text(<&str>::from_sql(kind, raw)?),
+        })
+    }
+
+    fn from_sql_null(_: &Type) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self::Null)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        matches!(*kind, Type::INT8 | Type::INT4 | Type::BOOL | Type::UNKNOWN)
+            || <&str as FromSql<'_>>::accepts(kind)
+    }
+}
