@@ -81,13 +81,15 @@ test('connections that break under writes lose nothing that was acknowledged', a
   await load.stop()
 })
 
-test('a connection that ends in one direction, and one that is slow', async () => {
+test('connections that end in one direction, and slow ones, lose nothing', async () => {
   const load = house.writing([node], token)
-  await wait(300)
-  proxy.halfClose()
-  await wait(300)
-  proxy.delay(150)
-  await wait(1500)
+  for (let round = 0; round < 12; round += 1) {
+    await wait(100)
+    proxy.delay(round % 4 * 50)
+    // Between two statements of a unit as well as in the middle of one.
+    proxy.halfClose()
+    await wait(100)
+  }
   proxy.delay(0)
   await load.more(20)
   await load.stop()

@@ -18,19 +18,24 @@ if (!server) throw new Error('these tests need a PostgreSQL server: run them wit
 export const openProxy = async (to) => {
   const { hostname, port } = new URL(to)
   const pairs = new Set()
-  const state = { mode: 'pass' }
+  const state = { mode: 'pass', delay: 0 }
   const listener = net.createServer({ allowHalfOpen: true }, (inner) => {
     if (state.mode === 'refuse') return inner.destroy()
     const outer = net.connect({ host: hostname, port: Number(port), allowHalfOpen: true })
     const pair = { inner, outer }
     pairs.add(pair)
     for (const [from, into] of [[inner, outer], [outer, inner]]) {
-      from.on('data', async (data) => {
-        if (state.mode === 'swallow') return
-        if (state.delay) await wait(state.delay)
-        if (!into.destroyed) into.write(data)
-      })
-      from.on('end', () => into.end())
+      // However slow, what was sent first arrives first.
+      let last = Promise.resolve()
+      const pass = (act) => {
+        const due = Date.now() + state.delay
+        last = last.then(async () => {
+          if (due > Date.now()) await wait(due - Date.now())
+          if (!into.destroyed) act()
+        })
+      }
+      from.on('data', (data) => { if (state.mode !== 'swallow') pass(() => into.write(data)) })
+      from.on('end', () => pass(() => into.end()))
       from.on('error', () => into.destroy())
       from.on('close', () => { into.destroy(); pairs.delete(pair) })
     }
@@ -165,7 +170,7 @@ export const openHouse = async () => {
         try {
           const made = await at.ask('POST', '/api/organizations', { token, body: organization(`O ${writer} ${number} ${Math.random()}`) })
           if (made.status === 201) acknowledged.push(made.json.data.id)
-          else others.set(made.status, (others.get(made.status) ?? 0) + 1)
+          else others.set(made.status, made.status === 503 ? (others.get(503) ?? 0) + 1 : made.text)
           if (made.status === 503) {
             // Thrown here it would be taken for no answer.
             if (!(Number(made.headers.get('retry-after')) >= 1)) others.set('503 without Retry-After', made.text)

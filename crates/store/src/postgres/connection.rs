@@ -73,7 +73,7 @@ pub(super) struct Connection {
     pub(super) count: Arc<AtomicU64>,
     pub(super) runtime: Runtime,
     target: Arc<Target>,
-    open: Option<Open>,
+    pub(super) open: Option<Open>,
     /// Since when it is left alone, if it is.
     resting: Option<Instant>,
 }

@@ -100,7 +100,10 @@ impl<'a> Statements<'a> {
     }
 
     fn ask_once(&mut self, sql: &Sql) -> Result<Found> {
-        if let Err(error) = self.connection.reach() {
+        // Once it has begun there is no other connection to it: the rest of a unit elsewhere would be outside of it.
+        if !self.begun
+            && let Err(error) = self.connection.reach()
+        {
             self.failure = Some(Failure::Unreachable);
             return Err(error);
         }
@@ -161,7 +164,11 @@ impl<'a> Statements<'a> {
     fn commit(&mut self) -> Fate {
         let patience = self.connection.mode.patience();
         let (runtime, open) = self.connection.parts();
-        let Some(open) = open else { return Fate::Settled(Err(Error::Down)) };
+        let Some(open) = open.filter(|open| !open.client.is_closed()) else {
+            // Nobody was told to commit.
+            self.connection.close();
+            return Fate::Again;
+        };
         match wait(runtime, patience, open.client.batch_execute("commit")) {
             Ok(()) => Fate::Settled(Ok(())),
             Err(Error::Busy) => Fate::Again,
@@ -267,5 +274,63 @@ impl<'a> FromSql<'a> for Field<'a> {
     fn accepts(kind: &Type) -> bool {
         matches!(*kind, Type::INT8 | Type::INT4 | Type::BOOL | Type::UNKNOWN)
             || <&str as FromSql<'_>>::accepts(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::target::Target;
+    use crate::throw_away::ThrowAway;
+    use std::sync::Arc;
+
+    /// A connection to a database of a test, and another one to it.
+    fn two(database: &ThrowAway) -> Option<[Connection; 2]> {
+        let url = database.url()?;
+        let connect = || {
+            let target = Arc::new(Target::read(url).unwrap());
+            Connection::new(Mode::Write, target, Arc::default()).unwrap()
+        };
+        Some([connect(), connect()])
+    }
+
+    fn once(connection: &mut Connection, sql: &str) -> Rows {
+        let mut unit = Statements::new(connection);
+        let rows = unit.rows(&Sql::text(sql)).unwrap();
+        assert!(matches!(unit.end(true), Fate::Settled(Ok(()))));
+        rows
+    }
+
+    /// Ends a session from the outside, and waits until its driver knows.
+    fn cut(unit: &Statements<'_>, other: &mut Connection) {
+        let others = "select pg_terminate_backend(pid) from pg_stat_activity
+                      where datname = current_database() and pid <> pg_backend_pid()";
+        assert_eq!(once(other, others).iter().count(), 1);
+        let open = unit.connection.open.as_ref().unwrap();
+        unit.connection.runtime.block_on(async {
+            while !open.client.is_closed() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_of_a_unit_goes_on_at_another_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = ThrowAway::new(folder.path());
+        let Some([mut connection, mut other]) = two(&database) else { return };
+        once(&mut other, "create table notes (text text)");
+        for statements in ["in the middle", "at its end"] {
+            let mut unit = Statements::new(&mut connection);
+            unit.execute(&Sql::text("insert into notes values ('first')")).unwrap();
+            cut(&unit, &mut other);
+            if statements == "in the middle" {
+                let second = unit.execute(&Sql::text("insert into notes values ('second')"));
+                assert!(matches!(second, Err(Error::Down)));
+            }
+            assert!(matches!(unit.end(true), Fate::Again), "{statements}");
+            assert_eq!(once(&mut other, "select 1 from notes").iter().count(), 0, "{statements}");
+        }
+        once(&mut connection, "insert into notes values ('again')");
     }
 }
