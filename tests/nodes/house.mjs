@@ -101,13 +101,13 @@ export const openHouse = async () => {
   let count = 0
 
   // A server with a data folder of its own; `database` may lead through something else.
-  const node = async (flags = [], { database = url.href, ready = true } = {}) => {
+  const node = async (flags = [], { database = url.href, ready = true, env: more = {} } = {}) => {
     const data = path.join(folder, `node-${(count += 1)}`)
     fs.mkdirSync(data, { mode: 0o700 })
     if (fs.existsSync(key)) fs.copyFileSync(key, path.join(data, 'secret.key'))
     const port = await freePort()
     const plain = `http://127.0.0.1:${port}`
-    const env = { ...process.env, GUILDHALL_DATA: data, GUILDHALL_DATABASE: database, GUILDHALL_DOMAIN: 'example.test', GUILDHALL_LOG: 'text' }
+    const env = { ...process.env, GUILDHALL_DATA: data, GUILDHALL_DATABASE: database, GUILDHALL_DOMAIN: 'example.test', GUILDHALL_LOG: 'text', ...more }
     let child
     let log = ''
     const begin = () => {

@@ -1,6 +1,7 @@
 // Several nodes on one database behave as one.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { freePort, until, wait } from '../tools.mjs'
 import { membership, openHouse, organization } from './house.mjs'
@@ -153,6 +154,67 @@ test('a node with another key does not start, and says what to do', async () => 
   assert.notEqual(said.status, 0)
   assert.match(said.stderr, /^guildhall: .*secret\.key.*\n$/)
   fs.rmSync(data, { recursive: true })
+})
+
+test('the key of the secrets is replaced on nodes with files of their own, while all of them go on', async () => {
+  const other = await openHouse()
+  const nodes = [await other.node(['--rate-limits', 'off']), await other.node(['--rate-limits', 'off'])]
+  const file = (node) => path.join(node.data, 'secret.key')
+  const copy = () => {
+    const [from, to] = nodes.map(file)
+    fs.copyFileSync(from, `${to}.new`)
+    fs.renameSync(`${to}.new`, to)
+  }
+  const token = await nodes[0].token(other.user(nodes[0], 'ada'))
+  let going = true
+  let read = 0
+  // What one seals the other opens, all the time.
+  const living = Promise.all(nodes.map(async (node, number) => {
+    for (let round = 0; going; round += 1) {
+      const made = await node.ask('POST', '/api/organizations?include=api_credentials', { token, body: organization(`Sealed ${number} ${round}`) })
+      assert.equal(made.status, 201, made.text)
+      for (const { id, attributes } of made.json.included) {
+        const shown = await nodes[1 - number].ask('GET', `/api/api_credentials/${id}`, { token })
+        assert.equal(shown.json.data.attributes.client_secret, attributes.client_secret)
+        assert.match(attributes.client_secret, /.{20}/)
+        read += 1
+      }
+    }
+  }))
+  const more = () => { const wanted = read + 10; return until('more secrets', () => read > wanted, 60_000) }
+  for (const step of ['prepare', 'rotate', 'forget']) {
+    await more()
+    nodes[0].command('keys', step)
+    await more()
+    copy()
+    // They look once a second.
+    await wait(1500)
+  }
+  await more()
+  going = false
+  await living
+  assert.equal(fs.readFileSync(file(nodes[0]), 'utf8').trim().split('\n').length, 2)
+  const [{ seals }] = await other.query("select count(distinct split_part(secret, '.', 2))::int as seals from client_secrets where secret <> ''")
+  assert.equal(seals, 1)
+  await other.close()
+})
+
+test('nodes may share one file with the key, which the first of them makes', async () => {
+  const other = await openHouse()
+  const folder = fs.mkdtempSync('/tmp/guildhall-key-')
+  const env = { GUILDHALL_SECRET_KEY: path.join(folder, 'secret.key') }
+  const nodes = await Promise.all([1, 2].map(() => other.node([], { env })))
+  const tim = other.user(nodes[0], 'tim')
+  nodes[0].command('keys', 'rotate')
+  const token = await nodes[1].token(tim)
+  const { json } = await nodes[0].ask('POST', '/api/organizations?include=api_credentials', { token, body: organization('Shared') })
+  const { id, attributes } = json.included[0]
+  const shown = await nodes[1].ask('GET', `/api/api_credentials/${id}`, { token })
+  assert.equal(shown.json.data.attributes.client_secret, attributes.client_secret)
+  nodes[1].command('backup', path.join(folder, 'backup'))
+  assert.equal(fs.readFileSync(path.join(folder, 'backup', 'secret.key'), 'utf8'), fs.readFileSync(env.GUILDHALL_SECRET_KEY, 'utf8'))
+  await other.close()
+  fs.rmSync(folder, { recursive: true })
 })
 
 test('metrics are told on a listener of their own, and nobody makes up a label', async () => {

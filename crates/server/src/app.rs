@@ -76,7 +76,7 @@ impl App {
         // schema, the other waits. The lock ends with the file.
         let opening = fs::File::create(folder.join("open.lock"))?;
         opening.lock()?;
-        let vault = Vault::open(&folder.join(KEY), &chance)?;
+        let vault = Vault::open(&config.key_file(), &chance)?;
         let options = config.options()?;
         Self::with(config, &options, vault, clock, chance).await
     }
@@ -137,12 +137,10 @@ fn node(folder: &Path) -> Result<String> {
 pub const KEY: &str = "secret.key";
 
 /// Whether nobody has lived in a data folder yet.
-pub fn is_new(folder: &Path) -> Result<bool> {
-    let is_there = |name: &str| {
-        let file = folder.join(name);
-        file.try_exists().with_context(|| format!("{} cannot be looked at", file.display()))
-    };
-    Ok(!is_there(KEY)? && !is_there(DATABASE)?)
+pub fn is_new(config: &Config) -> Result<bool> {
+    let is_there =
+        |file: &Path| file.try_exists().with_context(|| format!("{} cannot be looked at", file.display()));
+    Ok(!is_there(&config.key_file())? && !is_there(&config.data.join(DATABASE))?)
 }
 
 /// Makes the data folder if it is not there. Before there is anything in it, it is closed to everybody else.

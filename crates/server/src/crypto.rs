@@ -7,6 +7,7 @@ use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use guildhall_jsonapi::Secrets;
+use std::fmt;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -15,7 +16,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The keys that seal what the database must not tell: the first one seals, all of them open.
 ///
-/// The file has a key of 32 bytes a line, as base64url. A line `mac:<key>` keeps what signs when the keys are
+/// The file has a key of 32 bytes a line, as base64url. A line `next:<key>` is the key that seals after the next
+/// rotation: until then it only opens, so that it can be everywhere before it is used. A line `mac:<key>` keeps what signs when the keys are
 /// replaced: what people hold in their browsers and authenticators must go on to be recognized.
 #[derive(Debug)]
 pub struct Vault {
@@ -26,10 +28,19 @@ pub struct Vault {
 #[derive(Debug)]
 struct Keys {
     /// What they were read from.
-    text: String,
+    lines: Lines,
+    /// Those that open; the first one seals.
     all: Vec<Key>,
     mac: hmac::Key,
     mac_bytes: Vec<u8>,
+}
+
+/// What the file says, with each key as it is written there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lines {
+    keys: Vec<String>,
+    next: Option<String>,
+    mac: Option<String>,
 }
 
 #[derive(Debug)]
@@ -43,7 +54,7 @@ impl Vault {
     /// The vault whose keys are in this file; the file is made, readable by its owner only, if there is none.
     pub fn open(file: &Path, chance: &Chance) -> Result<Self> {
         if !file.exists() {
-            write_private(file, new_key(chance).as_bytes())?;
+            make_private(file, new_key(chance).as_bytes(), chance)?;
         }
         let mode = fs::metadata(file)?.permissions().mode();
         ensure!(mode & 0o077 == 0, "{} can be read by others: run chmod 600 on it", file.display());
@@ -62,37 +73,51 @@ impl Vault {
     /// Reads the file again, if it has changed.
     pub fn refresh(&self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        if text != self.keys().text {
-            let keys = Arc::new(Keys::read(file)?);
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let read = Keys::read(file)?;
+        if read.lines != self.keys().lines {
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
         }
         Ok(())
     }
 
-    /// How many keys there are: more than one while they are being replaced.
+    /// How many keys seal or have sealed: more than one while they are being replaced.
     pub fn size(&self) -> usize {
-        self.keys().all.len()
+        self.keys().lines.keys.len()
     }
 
-    /// Puts a new key before the first one, which stays to open; older ones are forgotten.
+    /// Whether the key of the next rotation is there already.
+    pub fn is_prepared(&self) -> bool {
+        self.keys().lines.next.is_some()
+    }
+
+    /// Makes the key of the next rotation, unless it is there; until then it only opens.
+    pub fn prepare_key(&self, chance: &Chance) -> Result<()> {
+        self.change(|lines| {
+            lines.next.get_or_insert_with(|| new_key(chance));
+        })
+    }
+
+    /// Puts a key before the first one, which stays to open; older ones are forgotten. It is the one that was prepared,
+    /// or a new one.
     pub fn add_key(&self, chance: &Chance) -> Result<()> {
-        self.write([new_key(chance)].into_iter().chain(self.first_line()).collect())
+        self.change(|lines| {
+            lines.keys.truncate(1);
+            lines.keys.insert(0, lines.next.take().unwrap_or_else(|| new_key(chance)));
+        })
     }
 
-    /// Forgets all keys but the first one.
+    /// Forgets all keys but the first one, and the one that was prepared.
     pub fn drop_old_keys(&self) -> Result<()> {
-        self.write(self.first_line().into_iter().collect())
+        self.change(|lines| lines.keys.truncate(1))
     }
 
-    fn first_line(&self) -> Option<String> {
-        self.keys().text.lines().find(|line| !line.starts_with(MAC)).map(str::to_owned)
-    }
-
-    fn write(&self, mut lines: Vec<String>) -> Result<()> {
+    fn change(&self, change: impl FnOnce(&mut Lines)) -> Result<()> {
         let file = self.file.as_ref().context("the keys are in no file")?;
-        lines.push(format!("{MAC}{}", URL_SAFE_NO_PAD.encode(&self.keys().mac_bytes)));
-        write_private(file, format!("{}\n", lines.join("\n")).as_bytes())?;
+        let keys = self.keys();
+        let mut lines = keys.lines.clone();
+        lines.mac = Some(URL_SAFE_NO_PAD.encode(&keys.mac_bytes));
+        change(&mut lines);
+        write_private(file, lines.to_string().as_bytes())?;
         self.refresh()
     }
 
@@ -145,9 +170,38 @@ impl Secrets for Vault {
 
 /// What the line with the key that signs begins with.
 const MAC: &str = "mac:";
+/// What the line with the key of the next rotation begins with.
+const NEXT: &str = "next:";
 
 fn new_key(chance: &Chance) -> String {
     URL_SAFE_NO_PAD.encode(chance.bytes::<32>())
+}
+
+impl Lines {
+    fn parse(text: &str) -> Self {
+        let mut lines = Self { keys: Vec::new(), next: None, mac: None };
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            if let Some(mac) = line.strip_prefix(MAC) {
+                lines.mac = Some(mac.to_owned());
+            } else if let Some(next) = line.strip_prefix(NEXT) {
+                lines.next = Some(next.to_owned());
+            } else {
+                lines.keys.push(line.to_owned());
+            }
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Lines {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let marked = [(NEXT, &self.next), (MAC, &self.mac)];
+        let marked = marked.iter().filter_map(|(mark, key)| Some((*mark, (*key).as_ref()?)));
+        for (mark, key) in self.keys.iter().map(|key| ("", key)).chain(marked) {
+            writeln!(out, "{mark}{key}")?;
+        }
+        Ok(())
+    }
 }
 
 impl Keys {
@@ -158,13 +212,13 @@ impl Keys {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let bytes = |line: &str| URL_SAFE_NO_PAD.decode(line.trim()).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        let (macs, keys): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|line| line.starts_with(MAC));
-        let all = keys.iter().map(|line| Key::new(&bytes(line))).collect::<Result<Vec<_>>>()?;
-        let oldest = keys.last().context("there is no key")?;
-        let mac_bytes = match macs.first() {
-            Some(line) => bytes(&line[MAC.len()..]),
+        let lines = Lines::parse(text);
+        let bytes = |line: &str| URL_SAFE_NO_PAD.decode(line).unwrap_or_default();
+        let all = lines.keys.iter().chain(&lines.next).map(|line| Key::new(&bytes(line)));
+        let all = all.collect::<Result<Vec<_>>>()?;
+        let oldest = lines.keys.last().context("there is no key")?;
+        let mac_bytes = match &lines.mac {
+            Some(mac) => bytes(mac),
             None => {
                 let root = hmac::Key::new(hmac::HMAC_SHA256, &bytes(oldest));
                 hmac::sign(&root, b"guildhall mac").as_ref().to_vec()
@@ -172,7 +226,7 @@ impl Keys {
         };
         ensure!(mac_bytes.len() == 32, "a key has 32 bytes");
         let mac = hmac::Key::new(hmac::HMAC_SHA256, &mac_bytes);
-        Ok(Self { text: text.to_owned(), all, mac, mac_bytes })
+        Ok(Self { lines, all, mac, mac_bytes })
     }
 
     fn open(&self, sealed: &str) -> Option<String> {
@@ -231,6 +285,19 @@ pub fn equal(one: &str, other: &str) -> bool {
     constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
+/// Makes a file that only its owner can read, whole; what another program has made meanwhile stays.
+fn make_private(file: &Path, content: &[u8], chance: &Chance) -> Result<()> {
+    let own = file.with_added_extension(chance.id());
+    write_private(&own, content)?;
+    let linked = fs::hard_link(&own, file);
+    fs::remove_file(&own)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+    .with_context(|| format!("{} cannot be written", file.display()))
+}
+
 /// Writes a file that only its owner can read, whole or not at all.
 pub fn write_private(file: &Path, content: &[u8]) -> Result<()> {
     let mut temporary = file.as_os_str().to_owned();
@@ -285,6 +352,47 @@ mod tests {
             assert_eq!((vault.open(&old), vault.open(&new).as_deref()), (None, Some("y")));
             assert_eq!(vault.sign(&["a"]), signed);
         }
+    }
+
+    #[test]
+    fn a_key_that_was_prepared_opens_everywhere_before_it_seals_anywhere() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let files = [one.path().join("secret.key"), two.path().join("secret.key")];
+        let copy = || fs::copy(&files[0], &files[1]).unwrap();
+        let chance = Chance::system();
+        let here = Vault::open(&files[0], &chance).unwrap();
+        copy();
+        let there = Vault::open(&files[1], &chance).unwrap();
+        let sealed = here.seal("before").unwrap();
+        here.prepare_key(&chance).unwrap();
+        here.prepare_key(&chance).unwrap();
+        assert_eq!((here.is_prepared(), here.size(), here.seal_prefix()), (true, 1, there.seal_prefix()));
+        copy();
+        here.add_key(&chance).unwrap();
+        assert_eq!((here.is_prepared(), here.size()), (false, 2));
+        // The other one has not got the file of after, and both go on.
+        assert_ne!(here.seal_prefix(), there.seal_prefix());
+        for (from, to) in [(&here, &there), (&there, &here)] {
+            assert_eq!(to.open(&from.seal("between").unwrap()).as_deref(), Some("between"));
+            assert_eq!(to.open(&sealed).as_deref(), Some("before"));
+            assert_eq!(to.sign(&["a"]), from.sign(&["a"]));
+        }
+        copy();
+        there.refresh().unwrap();
+        assert_eq!(here.seal_prefix(), there.seal_prefix());
+    }
+
+    #[test]
+    fn of_many_who_make_the_file_at_once_all_have_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret.key");
+        let open = || Vault::open(&file, &Chance::system()).unwrap().seal_prefix();
+        let prefixes: Vec<String> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(prefixes.iter().all(|prefix| *prefix == prefixes[0]), "{prefixes:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::limits::{Class, Verdict};
 use crate::metrics;
 use crate::oauth;
 use crate::resources;
+use crate::traces;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, State};
@@ -28,6 +29,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tracing::Instrument as _;
 
 /// The largest body that is read, in bytes.
 const LARGEST_BODY: usize = 256 * 1024;
@@ -153,12 +155,15 @@ async fn enter(State(app): State<Arc<App>>, request: Request<Body>) -> Response<
         headers: parts.headers,
         body: Bytes::new(),
     };
-    let answer = limited(&app, &origin, asked, body).await;
+    let path = parts.uri.path();
+    let span = traces::request(&id, &parts.method, path, &asked.headers);
+    let answer = limited(&app, &origin, asked, body).instrument(span.clone()).await;
+    traces::answered(&span, &parts.method, path, answer.status);
     metrics::note(&origin.host, &parts.method, answer.status, began.elapsed());
     tracing::info!(
         request_id = id,
         method = %parts.method,
-        path = &*harmless(parts.uri.path()),
+        path = &*harmless(path),
         status = answer.status,
         micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
@@ -167,7 +172,7 @@ async fn enter(State(app): State<Arc<App>>, request: Request<Body>) -> Response<
 }
 
 /// A path as it may be logged: what is as long as a secret may be one.
-fn harmless(path: &str) -> Cow<'_, str> {
+pub(crate) fn harmless(path: &str) -> Cow<'_, str> {
     if path.split('/').all(|segment| segment.len() < LIKE_A_SECRET) {
         return Cow::Borrowed(path);
     }

@@ -40,6 +40,7 @@ pub mod server;
 pub mod sharing;
 pub mod sweep;
 pub mod tls;
+mod traces;
 pub mod work;
 
 pub use app::App;

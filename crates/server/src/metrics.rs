@@ -59,8 +59,15 @@ pub(crate) fn note(host: &Host, method: &Method, status: u16, took: Duration) {
         Host::Organization(_) => "organization",
         Host::Any => "any",
     };
-    // Anybody may make up a method.
-    let method = match *method {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    counter!(REQUESTS, "host" => host, "method" => known(method), "status" => status.as_str().to_owned())
+        .increment(1);
+    histogram!(SECONDS, "host" => host).record(took.as_secs_f64());
+}
+
+/// A method by its name. Anybody may make up another one.
+pub(crate) fn known(method: &Method) -> &'static str {
+    match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
         Method::POST => "POST",
@@ -68,11 +75,7 @@ pub(crate) fn note(host: &Host, method: &Method, status: u16, took: Duration) {
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
-    };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    counter!(REQUESTS, "host" => host, "method" => method, "status" => status.as_str().to_owned())
-        .increment(1);
-    histogram!(SECONDS, "host" => host).record(took.as_secs_f64());
+    }
 }
 
 /// What the listener answers.

@@ -32,7 +32,12 @@ pub async fn rotate(app: &Arc<App>, tell: impl Fn(&str, usize)) -> Result<usize>
     let _alone = alone(app)?;
     let mut total = if app.vault.size() == 1 { 0 } else { seal_all(app, &tell).await? };
     if total == 0 {
+        let was_prepared = app.vault.is_prepared();
         app.vault.add_key(&app.chance)?;
+        if was_prepared {
+            // Others seal with the key of before until they are given this file: there is no end to wait for.
+            return seal_all(app, &tell).await;
+        }
     }
     loop {
         let found = seal_all(app, &tell).await?;
@@ -43,6 +48,12 @@ pub async fn rotate(app: &Arc<App>, tell: impl Fn(&str, usize)) -> Result<usize>
         // A server that has not looked yet may still use the key of before.
         tokio::time::sleep(SETTLE).await;
     }
+}
+
+/// Puts the key of the next rotation into the file, which may then be copied to nodes that have files of their own.
+pub fn prepare(app: &Arc<App>) -> Result<()> {
+    let _alone = alone(app)?;
+    app.vault.prepare_key(&app.chance)
 }
 
 /// Forgets every key but the one that seals; seals anew what needs another one.
@@ -56,7 +67,7 @@ pub async fn forget(app: &Arc<App>) -> Result<()> {
 
 /// Lets one command at a time change the keys, and begin with what is in the file now. The lock ends with the file.
 fn alone(app: &App) -> Result<File> {
-    let file = app.config.data.join("keys.lock");
+    let file = app.config.key_file().with_file_name("keys.lock");
     let lock = File::create(&file).with_context(|| format!("{} cannot be written", file.display()))?;
     match lock.try_lock() {
         Ok(()) => {}

@@ -1,8 +1,9 @@
 //! A database that runs units of work, each in one transaction on a thread of its own.
 
-use crate::{Error, Result, Rows, Sql, Table, postgres, sqlite};
+use crate::{Error, Result, Rows, Sql, Table, postgres, spans, sqlite};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::{oneshot, watch};
+use tracing::Span;
 
 /// A database. Cheap to clone; the last clone closes it.
 ///
@@ -45,7 +46,8 @@ impl Db {
         E: From<Error> + Send + 'static,
     {
         let mut unit = Some(unit);
-        let (job, answer) = job(move |tx| unit.take().map_or_else(|| Err(gone().into()), |unit| unit(tx)));
+        let (job, answer) =
+            self.job("read", move |tx| unit.take().map_or_else(|| Err(gone().into()), |unit| unit(tx)));
         match &self.queues {
             Queues::Sqlite(queues) => queues.read(job),
             Queues::Postgres(queues) => queues.read(job),
@@ -75,7 +77,7 @@ impl Db {
             Ok::<_, E>((found, rows.first().and_then(|row| row.maybe_text(0)).map(str::to_owned)))
         });
         let (found, position) = begun.await?;
-        let (job, answer) = job(move |tx| second(tx, &found));
+        let (job, answer) = self.job("read more", move |tx| second(tx, &found));
         queues.read_at(job, position);
         answer.await.unwrap_or_else(|_| Err(gone().into()))
     }
@@ -90,7 +92,7 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (job, answer) = job(unit);
+        let (job, answer) = self.job("write", unit);
         match &self.queues {
             Queues::Sqlite(queues) => queues.write(job),
             Queues::Postgres(queues) => queues.write(job),
@@ -100,6 +102,21 @@ impl Db {
 }
 
 impl Db {
+    /// A unit with the way back to its caller.
+    fn job<T, E>(
+        &self,
+        name: &'static str,
+        unit: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> (Job, oneshot::Receiver<Result<T, E>>)
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let system = if self.is_server() { "postgresql" } else { "sqlite" };
+        (Box::new(Asked { unit, span: spans::unit(name, system), result: None, reply }), answer)
+    }
+
     /// Closes it and waits until that is done. Whoever has another clone must have dropped it, or this waits for them.
     pub fn close(self) {
         match self.queues {
@@ -160,6 +177,7 @@ impl Db {
 
 struct Asked<F, T, E> {
     unit: F,
+    span: Span,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -171,6 +189,7 @@ where
     E: From<Error> + Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let _inside = self.span.enter();
         // A panic in one unit must neither take the thread nor its neighbours in the same commit.
         let mut result = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)))
             .unwrap_or_else(|_| Err(Error::Other("a unit of work panicked".to_owned()).into()));
@@ -192,17 +211,6 @@ where
         // A caller that hung up has nobody to tell.
         drop(self.reply.send(result));
     }
-}
-
-fn job<T, E>(
-    unit: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-) -> (Job, oneshot::Receiver<Result<T, E>>)
-where
-    T: Send + 'static,
-    E: From<Error> + Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    (Box::new(Asked { unit, result: None, reply }), answer)
 }
 
 fn gone() -> Error {
@@ -233,6 +241,7 @@ impl<'a> Tx<'a> {
 
     /// All rows of a query.
     pub fn rows(&mut self, sql: &Sql) -> Result<Rows> {
+        let _inside = spans::statement(sql).entered();
         let found = match &mut self.engine {
             Statements::Sqlite(statements) => statements.rows(sql),
             Statements::Postgres(statements) => statements.rows(sql),
@@ -305,6 +314,7 @@ impl<'a> Tx<'a> {
     ///
     /// A statement that is refused ends the unit: it has to answer with an error.
     pub fn execute(&mut self, sql: &Sql) -> Result<usize> {
+        let _inside = spans::statement(sql).entered();
         let touched = match &mut self.engine {
             Statements::Sqlite(statements) => statements.execute(sql),
             Statements::Postgres(statements) => statements.execute(sql),

@@ -23,9 +23,10 @@ pub(super) async fn doctor(config: Config, json: bool) -> Result<()> {
         config.database.clone().unwrap_or_else(|| format!("sqlite:{}", config.data.join(DATABASE).display()));
     settings["database"] = without_password(&database).into();
     settings["database_replica"] = config.database_replica.as_deref().map(without_password).into();
+    settings["traces"] = config.traces.as_deref().map(without_password).into();
     settings["mail"] = config.mail.as_deref().map(without_password).into();
     let mut checks = vec![clock(), domain(&config)];
-    match app::is_new(&config.data) {
+    match app::is_new(&config) {
         Ok(true) => checks.push(("data folder", Err(nothing_in(&config)))),
         Err(error) => checks.push(("data folder", Err(format!("{error:#}")))),
         Ok(false) => match App::open(config, Clock::system(), Chance::system()).await {

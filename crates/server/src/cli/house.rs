@@ -123,7 +123,7 @@ pub(super) async fn backup(config: Config, words: Backup, as_json: bool) -> Resu
         fs::remove_dir_all(&partial).with_context(|| format!("{} is in the way", partial.display()))?;
     }
     app::make_folder(&partial)?;
-    let key = config.data.join(KEY);
+    let key = config.key_file();
     ensure!(key.is_file(), "{} is not there: say with --data where the data folder is", key.display());
     // The key first: what is sealed with a newer one meanwhile is found when the backup is checked.
     write_private(&partial.join(KEY), &fs::read(&key)?)?;
@@ -163,7 +163,7 @@ pub(super) async fn restore(config: Config, words: Restore, as_json: bool) -> Re
     check(folder, &from, rows).await?;
     app::make_folder(&config.data)?;
     let alone = server::claim(&config)?;
-    let (kept, own) = (fs::read(folder.join(KEY))?, config.data.join(KEY));
+    let (kept, own) = (fs::read(folder.join(KEY))?, config.key_file());
     let is_other = own.exists() && fs::read(&own)? != kept;
     ensure!(
         !is_other || words.replace,
@@ -181,7 +181,7 @@ pub(super) async fn restore(config: Config, words: Restore, as_json: bool) -> Re
     ensure!(moved.settled, "somebody goes on writing to the database: stop the servers and run this again");
     // The key last: until everything else is in, the one that is there opens what is there.
     if is_other {
-        fs::rename(&own, config.data.join(format!("{KEY}.before-restore")))?;
+        fs::rename(&own, own.with_added_extension("before-restore"))?;
     }
     if is_other || !own.exists() {
         write_private(&own, &kept)?;

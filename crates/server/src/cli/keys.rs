@@ -17,6 +17,8 @@ pub(super) enum Command {
     List,
     /// Forget the key of before, which stays after a rotation to open what was sealed with it
     Forget,
+    /// Make the key of the next rotation, which only opens until then: for nodes with files of their own, to copy it to
+    Prepare,
     /// Replace the key that secrets are sealed with, while servers go on serving
     Rotate {
         /// Make new keys for signing tokens instead; they are published ten minutes before their first use
@@ -33,6 +35,10 @@ pub(super) async fn run(app: &Arc<App>, command: Command, json: bool) -> Result<
         Command::List => list(app, json).await,
         Command::Forget => {
             sealing::forget(app).await?;
+            list(app, json).await
+        }
+        Command::Prepare => {
+            sealing::prepare(app)?;
             list(app, json).await
         }
         Command::Rotate { signing: true, now } => {
@@ -65,7 +71,10 @@ async fn list(app: &App, json: bool) -> Result<()> {
             })
         };
         let signing: Vec<Json> = all.iter().map(one).collect();
-        return print(&json!({ "signing": signing, "sealing": app.vault.size() }).to_string());
+        return print(
+            &json!({ "signing": signing, "sealing": app.vault.size(), "prepared": app.vault.is_prepared() })
+                .to_string(),
+        );
     }
     let mut signs = Vec::new();
     for key in &all {
@@ -85,5 +94,12 @@ async fn list(app: &App, json: bool) -> Result<()> {
     print(&match app.vault.size() {
         1 => "secrets are sealed with one key".to_owned(),
         _ => "secrets are sealed with one key; another one is kept to open what was sealed before".to_owned(),
-    })
+    })?;
+    if app.vault.is_prepared() {
+        print(&format!(
+            "the key of the next rotation is in {}: copy the file to every node before that",
+            app.config.key_file().display()
+        ))?;
+    }
+    Ok(())
 }

@@ -116,7 +116,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         command => command,
     };
     // Whoever looks in the wrong place is told so, rather than shown a new house that is empty.
-    if app::is_new(&config.data)? {
+    if app::is_new(&config)? {
         ensure!(matches!(command, Command::Users(users::Command::Create { .. })), nothing_in(&config));
         writeln!(std::io::stderr(), "a new house is made in {}", config.data.display())?;
     }
@@ -145,8 +145,8 @@ fn nothing_in(config: &Config) -> String {
     let folder = config.data.display();
     match &config.database {
         Some(database) if !database.starts_with("sqlite:") => format!(
-            "{folder} has no {}: copy it from a node on this database, or say with --data where it is",
-            app::KEY
+            "{} is not there: copy it from a node on this database, or say with --secret-key where it is",
+            config.key_file().display()
         ),
         _ => format!(
             "{folder} holds nothing: say with --data where the data folder is, or start guildhall serve there"

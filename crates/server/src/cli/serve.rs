@@ -7,13 +7,18 @@ use crate::clock::Clock;
 use crate::config::{Config, LogForm, MailTo};
 use crate::server;
 use crate::tls::DEV_CA;
+use crate::traces::Traces;
 use anyhow::Result;
 use std::io::{IsTerminal as _, Write as _};
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// Serves until the process is told to stop.
 pub(super) async fn serve(mut config: Config) -> Result<()> {
-    log_to_stdout(config.log);
+    let traces = begin_to_tell(&config)?;
     config.waits = true;
     make_folder(&config.data)?;
     let lock = server::claim(&config)?;
@@ -24,31 +29,51 @@ pub(super) async fn serve(mut config: Config) -> Result<()> {
             greet(&config);
         }
     };
-    server::serve(app, listening, server::stop_signal()).await?;
+    let served = server::serve(app, listening, server::stop_signal()).await;
+    end(traces).await;
     drop(lock);
-    Ok(())
+    served
 }
 
 /// Sends letters and clears up until the process is told to stop.
 pub(super) async fn work(mut config: Config) -> Result<()> {
-    log_to_stdout(config.log);
+    let traces = begin_to_tell(&config)?;
     config.waits = true;
     let app = App::open(config, Clock::system(), Chance::system()).await?;
     server::work(app, server::stop_signal()).await;
+    end(traces).await;
     Ok(())
 }
 
-fn log_to_stdout(form: LogForm) {
+/// From here on the log is on standard output, and traces go where the settings say.
+fn begin_to_tell(config: &Config) -> Result<Option<Traces>> {
     let filter = EnvFilter::try_from_env("GUILDHALL_LOG_FILTER")
         .unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn,rustls=error,tokio_postgres=warn"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(std::io::stdout().is_terminal());
-    match form {
-        LogForm::Text => builder.compact().init(),
-        LogForm::Json => builder.json().flatten_event(true).init(),
+    let traces = config.traces.as_deref().map(Traces::to).transpose()?;
+    let registry = tracing_subscriber::registry();
+    match &traces {
+        // One filter for all is cheaper.
+        None => registry.with(filter).with(lines(config.log)).init(),
+        Some(traces) => registry.with(lines(config.log).with_filter(filter)).with(traces.layer()).init(),
     }
+    Ok(traces)
+}
+
+fn lines<S>(form: LogForm) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let lines = fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal());
+    match form {
+        LogForm::Text => lines.compact().boxed(),
+        LogForm::Json => lines.json().flatten_event(true).boxed(),
+    }
+}
+
+/// Lets the last traces arrive.
+async fn end(traces: Option<Traces>) {
+    let sent = tokio::task::spawn_blocking(move || traces.as_ref().map(Traces::end));
+    drop(sent.await);
 }
 
 /// What whoever tries it out needs to know.

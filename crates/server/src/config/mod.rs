@@ -2,6 +2,7 @@
 
 mod said;
 
+use crate::app::KEY;
 use crate::clock::DAY;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -168,6 +169,10 @@ pub struct Config {
     pub tls_listen: Option<SocketAddr>,
     /// Where metrics are told, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// The file with the key of the secrets, when it is not in the data folder.
+    pub secret_key: Option<PathBuf>,
+    /// The collector traces are sent to, if any.
+    pub traces: Option<String>,
     /// The certificate chain.
     pub tls_cert: Option<PathBuf>,
     /// The certificate's key.
@@ -252,6 +257,11 @@ impl Config {
     /// `https://<host>.<domain>`.
     pub fn url(&self, host: &str) -> String {
         format!("https://{host}.{}", self.domain)
+    }
+
+    /// The file with the key of the secrets.
+    pub fn key_file(&self) -> PathBuf {
+        self.secret_key.clone().unwrap_or_else(|| self.data.join(KEY))
     }
 
     /// Where the pages are. Whoever tries it out gets them over plain HTTP, which browsers trust on one's own

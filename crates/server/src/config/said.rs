@@ -5,6 +5,7 @@ use super::{
     Config, ForwardedBy, Limits, LogForm, NO_REPLICA, PlanSetting, SecretReaders, SignUp, Switch,
     read_database, read_mail, with_replica,
 };
+use crate::traces;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Deserialize;
@@ -62,6 +63,12 @@ pub struct Said {
     /// Where metrics are told to Prometheus, at /metrics; nowhere else [default: none]
     #[arg(long, env = "GUILDHALL_METRICS_LISTEN", value_name = "ADDR", value_parser = address, global = true)]
     metrics_listen: Option<SocketAddr>,
+    /// The key of the secrets, for nodes that share one file [default: DATA/secret.key]
+    #[arg(long, env = "GUILDHALL_SECRET_KEY", value_name = "FILE", global = true)]
+    secret_key: Option<PathBuf>,
+    /// The OpenTelemetry collector traces are sent to, by OTLP over HTTP [default: none]
+    #[arg(long, env = "GUILDHALL_TRACES", value_name = "http://HOST:4318", global = true)]
+    traces: Option<String>,
     /// The certificate chain, as PEM
     #[arg(long, env = "GUILDHALL_TLS_CERT", value_name = "FILE", global = true)]
     tls_cert: Option<PathBuf>,
@@ -169,6 +176,8 @@ impl Said {
             listen: self.listen.or(filed.listen),
             tls_listen: self.tls_listen.or(filed.tls_listen),
             metrics_listen: self.metrics_listen.or(filed.metrics_listen),
+            secret_key: self.secret_key.or(filed.secret_key),
+            traces: self.traces.or(filed.traces),
             tls_cert: self.tls_cert.or(filed.tls_cert),
             tls_key: self.tls_key.or(filed.tls_key),
             trusted_proxies: self.trusted_proxies.or(filed.trusted_proxies),
@@ -244,6 +253,8 @@ impl Said {
                 "--mail-from must be an address, such as Acme <no-reply@acme.com>, not {from:?}"
             );
         }
+        let traces = self.traces.filter(|url| !url.is_empty());
+        traces.as_deref().map(traces::collector).transpose()?;
         let database = self.database.filter(|database| !database.is_empty());
         let database_replica = self.database_replica.filter(|replica| !replica.is_empty());
         let at_server = match &database {
@@ -265,6 +276,8 @@ impl Said {
             listen: self.listen.unwrap_or_else(|| any_port([127, 0, 0, 1], 8080)),
             tls_listen,
             metrics_listen: self.metrics_listen,
+            secret_key: self.secret_key.filter(|file| !file.as_os_str().is_empty()),
+            traces,
             tls_cert: self.tls_cert,
             tls_key: self.tls_key,
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
@@ -360,6 +373,7 @@ mod tests {
             ("tls-cert = \"cert.pem\"", "--tls-cert and --tls-key belong together"),
             ("tls-listen = \"127.0.0.1:443\"", "--tls-listen needs a certificate"),
             ("mail = \"mail.example.com\"", "--mail must be smtp://HOST, smtps://HOST or dir:PATH"),
+            ("traces = \"localhost:4318\"", "--traces must be http://HOST:PORT"),
             ("mail-from = \"Acme\"", "--mail-from must be an address"),
             ("database = \"mysql://x\"", "--database must be postgres://"),
             ("database = \"postgres://x?sslmode=maybe\"", "--database is not understood"),

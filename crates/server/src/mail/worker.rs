@@ -4,7 +4,7 @@
 use super::outbox::{self, Due, Fate, LEASE};
 use super::transport::{Attempt, Lane, SLOWEST, Way};
 use super::{Letter, compose};
-use crate::App;
+use crate::{App, traces};
 use anyhow::{Context, Result};
 use guildhall_jsonapi::Secrets as _;
 use std::fs::{File, TryLockError};
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 /// How many letters a lane takes at once.
 const BATCH: i64 = 50;
@@ -123,7 +124,7 @@ pub async fn send_some(app: &Arc<App>, lane: &mut Lane, stop: &watch::Receiver<b
         let attempt = if *stop.borrow() || app.clock.now() - leased > long {
             None
         } else {
-            Some(attempt(app, lane, &letter).await)
+            Some(attempt(app, lane, &letter).instrument(traces::letter(&letter.id)).await)
         };
         let fate = match attempt {
             Some(Attempt::Letter(fate)) => fate,
