@@ -16,6 +16,10 @@ test *words:
 test-postgres *words:
     tests/with-postgres cargo test --workspace {{words}}
 
+# The same on each PostgreSQL that is newer than the one there
+test-postgres-versions *words:
+    tests/each-postgres cargo test --workspace {{words}}
+
 # Look at changed snapshots and accept them
 snap:
     cargo insta test --review --workspace

@@ -17,6 +17,8 @@ const MEASURED: Duration = Duration::from_secs(4);
 pub(crate) struct Load {
     address: SocketAddr,
     method: &'static str,
+    /// How many requests are sent over a connection before the first of them is answered.
+    at_once: u32,
     make: Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>,
 }
 
@@ -40,7 +42,7 @@ impl Load {
     pub(crate) fn get(address: SocketAddr, path: &str, token: &str) -> Self {
         let request =
             format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n");
-        Self { address, method: "GET", make: Arc::new(move |_| request.clone().into_bytes()) }
+        Self { address, method: "GET", at_once: 1, make: Arc::new(move |_| request.clone().into_bytes()) }
     }
 
     pub(crate) fn post(
@@ -58,7 +60,7 @@ impl Load {
             let body = body(number);
             format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
         };
-        Self { address, method: "POST", make: Arc::new(make) }
+        Self { address, method: "POST", at_once: 1, make: Arc::new(make) }
     }
 
     /// Requests that somebody else writes.
@@ -67,7 +69,7 @@ impl Load {
         method: &'static str,
         make: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
-        Self { address, method, make: Arc::new(make) }
+        Self { address, method, at_once: 1, make: Arc::new(make) }
     }
 
     /// A token for an application itself.
@@ -76,6 +78,11 @@ impl Load {
         let answer = Self::post(address, "/oauth/token", "", move |_| body.to_string()).once();
         let granted: Json = serde_json::from_slice(&answer).expect("a document");
         granted["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Several requests one behind the other, so that asking takes less of a core that answers as well.
+    pub(crate) fn at_once(self, at_once: u32) -> Self {
+        Self { at_once, ..self }
     }
 
     /// Asks once.
@@ -114,14 +121,18 @@ impl Load {
                     let mut connection = Connection::open(load.address).await;
                     let mut times = Vec::new();
                     while began.elapsed() < WARM_UP + MEASURED {
-                        let mut request = (load.make)(NEXT.fetch_add(1, Ordering::Relaxed));
-                        if bare {
-                            request = bared(request, load.method);
+                        let mut requests = Vec::new();
+                        for _ in 0..load.at_once {
+                            let request = (load.make)(NEXT.fetch_add(1, Ordering::Relaxed));
+                            requests.extend(if bare { bared(request, load.method) } else { request });
                         }
                         let asked = Instant::now();
-                        connection.ask(&request).await;
-                        if began.elapsed() > WARM_UP {
-                            times.push(asked.elapsed());
+                        connection.send(&requests).await;
+                        for _ in 0..load.at_once {
+                            connection.answer().await;
+                            if began.elapsed() > WARM_UP {
+                                times.push(asked.elapsed());
+                            }
                         }
                     }
                     times
@@ -153,21 +164,45 @@ pub(crate) async fn once(address: SocketAddr, request: &[u8]) -> Vec<u8> {
 /// A connection that is kept open.
 pub(crate) struct Connection {
     stream: TcpStream,
+    /// What has arrived.
     buffer: Vec<u8>,
+    /// Where in it the next answer begins.
+    next: usize,
 }
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("a socket option");
-        Self { stream, buffer: Vec::with_capacity(64 * 1024) }
+        Self { stream, buffer: Vec::with_capacity(64 * 1024), next: 0 }
     }
 
     /// Sends a request that has to be answered well; answers the body.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> &[u8] {
-        self.stream.write_all(request).await.expect("the server reads");
-        let body = answer(&mut self.stream, &mut self.buffer).await;
-        &self.buffer[body..]
+        self.send(request).await;
+        self.answer().await
+    }
+
+    /// Sends requests, one behind the other.
+    async fn send(&mut self, requests: &[u8]) {
+        self.stream.write_all(requests).await.expect("the server reads");
+    }
+
+    /// The body of the next answer.
+    async fn answer(&mut self) -> &[u8] {
+        if self.next == self.buffer.len() {
+            self.buffer.clear();
+            self.next = 0;
+        }
+        loop {
+            if let Some((body, end)) = whole(&self.buffer[self.next..]) {
+                let begin = self.next;
+                self.next += end;
+                return &self.buffer[begin + body..begin + end];
+            }
+            let read = self.stream.read_buf(&mut self.buffer).await.expect("the server answers");
+            assert!(read > 0, "the server hung up: {}", String::from_utf8_lossy(&self.buffer));
+        }
     }
 }
 
@@ -176,31 +211,21 @@ pub(crate) fn percentile(times: &[Duration], part: usize) -> f64 {
     times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1000.0
 }
 
-/// Reads one answer; says where its body begins.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> usize {
-    buffer.clear();
-    loop {
-        let read = stream.read_buf(buffer).await.expect("the server answers");
-        assert!(read > 0, "the server hung up: {}", String::from_utf8_lossy(buffer));
-        let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&buffer[..end]);
-        assert!(head.starts_with("HTTP/1.1 2"), "{head} {}", String::from_utf8_lossy(&buffer[end..]));
-        let field = |name: &str| {
-            head.lines()
-                .filter_map(|line| line.split_once(": "))
-                .find(|(other, _)| other.eq_ignore_ascii_case(name))
-        };
-        let body = end + 4;
-        if field("transfer-encoding").is_some() {
-            while !buffer.ends_with(b"\r\n0\r\n\r\n") {
-                assert!(stream.read_buf(buffer).await.expect("the server answers") > 0, "the server hung up");
-            }
-            return body;
-        }
-        let length = field("content-length").map_or(0, |(_, length)| length.parse().expect("a number"));
-        while buffer.len() < body + length {
-            assert!(stream.read_buf(buffer).await.expect("the server answers") > 0, "the server hung up");
-        }
-        return body;
-    }
+/// Where the body of a good answer begins and ends, once all of it is there.
+fn whole(buffer: &[u8]) -> Option<(usize, usize)> {
+    const LAST: &[u8] = b"\r\n0\r\n\r\n";
+    let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&buffer[..end]);
+    assert!(head.starts_with("HTTP/1.1 2"), "{head} {}", String::from_utf8_lossy(&buffer[end..]));
+    let field = |name: &str| {
+        let fields = head.lines().filter_map(|line| line.split_once(": "));
+        fields.into_iter().find(|(other, _)| other.eq_ignore_ascii_case(name))
+    };
+    let body = end + 4;
+    let length = if field("transfer-encoding").is_some() {
+        buffer[body..].windows(LAST.len()).position(|window| window == LAST)? + LAST.len()
+    } else {
+        field("content-length").map_or(0, |(_, length)| length.parse().expect("a number"))
+    };
+    (buffer.len() >= body + length).then_some((body, body + length))
 }

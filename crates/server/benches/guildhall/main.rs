@@ -5,6 +5,7 @@
 
 mod house;
 mod load;
+mod nodes;
 mod peer;
 mod scale;
 mod serving;
@@ -14,9 +15,13 @@ use load::{Load, Measured};
 use serde_json::json;
 use serving::Serving;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 
 const SIZES: [u64; 2] = [100, 1_000_000];
+/// How many requests whoever asks sends one behind the other where both cores answer.
+const BEHIND: u32 = 16;
 /// How many memberships there are in the houses that are asked everything.
 const HOUSES: [u64; 2] = [1000, 3_000_000];
 
@@ -123,13 +128,24 @@ fn ask() {
         if small.is_empty() {
             small = measured;
             let sign = signed(&server.integration);
+            let questions = shared(&server);
             drop(server);
+            // Nodes share a server, not a file.
+            for shared in url.map(|url| nodes::measure(&data, url, &questions)).into_iter().flatten() {
+                say(&format!(
+                    "{}, two nodes with a thread each: {:.0} a second, of one with two threads ({:.0}) {:.2}",
+                    shared.name,
+                    shared.two,
+                    shared.one,
+                    shared.two / shared.one
+                ));
+            }
             let bare = sign.clone();
             let signed = serving::signed_by_both(
                 &data,
                 url,
-                |address| Load::post(address, "/oauth/token", "", sign).rate(),
-                |floor| Load::post(floor, "/signed", "", bare).rate(),
+                |address| Load::post(address, "/oauth/token", "", sign).at_once(BEHIND).rate(),
+                |floor| Load::post(floor, "/signed", "", bare).at_once(BEHIND).rate(),
             );
             say(&format!(
                 "token, signed by both cores: {:.0} a second, of their raw signing rate ({:.0}) {:.2}, of a bare handler that signs ({:.0}) {:.2}\n",
@@ -151,6 +167,27 @@ fn signed((id, secret): &(String, String)) -> impl Fn(u64) -> String + Clone + S
         json!({ "grant_type": "client_credentials", "client_id": id, "client_secret": secret, "scope": scope })
             .to_string()
     }
+}
+
+/// What one node and two are asked.
+fn shared(server: &Serving) -> Vec<nodes::Question> {
+    let get = |path: String| -> Box<dyn Fn(SocketAddr) -> Load> {
+        let token = server.token.clone();
+        Box::new(move |address| Load::get(address, &path, &token))
+    };
+    let (token, invitations) = (server.token.clone(), Arc::new(server.invitations()));
+    let invite = move |address| {
+        let invitations = invitations.clone();
+        Load::post(address, "/api/memberships", &token, move |number| invitations(number))
+    };
+    vec![
+        ("show membership", get(format!("/api/memberships/{}", server.membership))),
+        (
+            "list of 25 with 2 includes",
+            get("/api/memberships?page[size]=25&include=role,organization".to_owned()),
+        ),
+        ("create membership", Box::new(invite)),
+    ]
 }
 
 /// What a request with a token seen before costs, counted.
