@@ -4,26 +4,30 @@ use crate::Result;
 use crate::lead::Lead;
 use crate::scope::Arm;
 use crate::select::Collection;
-use guildhall_store::{Sql, Tx, Value};
+use guildhall_store::{Rows, Sql, Tx, Value};
 
 /// The name under which the table `sizes` counts the rows of a kind with one value of an attribute, or one link.
 pub fn size_name(kind: &str, member: &str, value: &str) -> String {
     format!("{kind}.{member}.{value}")
 }
 
-/// How many records a collection has. The table `sizes` knows most of them; only rows that are visible
-/// for another reason than their owner are counted.
-pub(crate) fn count(
-    tx: &mut Tx<'_>,
-    collection: &Collection<'_>,
-    tie: Option<(&'static str, &str)>,
-) -> Result<u64> {
-    let (Some(owners), Some(names)) = (owners(collection, tie), names(collection)) else {
-        return number(tx, &collection.count(0));
-    };
-    let sized = size(tx, &names, &owners)?;
-    let others = if collection.scope.arms.len() > 1 { number(tx, &collection.count(1))? } else { 0 };
-    Ok(sized + others)
+/// What is to be asked to know how many records a collection has: the sum of the answers, in one row each. The table
+/// `sizes` knows most of them; only rows that are visible for another reason than their owner are counted.
+pub(crate) enum Count {
+    /// Answered without looking at more rows than these are.
+    Known(Vec<Sql>),
+    /// Every row that is counted is looked at.
+    Made(Sql),
+}
+
+impl Count {
+    pub(crate) fn of(collection: &Collection<'_>, tie: Option<(&'static str, &str)>) -> Self {
+        let (Some(owners), Some(names)) = (owners(collection, tie), names(collection)) else {
+            return Self::Made(collection.count(0));
+        };
+        let others = (collection.scope.arms.len() > 1).then(|| collection.count(1));
+        Self::Known(std::iter::once(sizes(&names, &owners)).chain(others).collect())
+    }
 }
 
 /// Whose rows a collection has, as far as the table `sizes` counts them.
@@ -68,12 +72,16 @@ fn names(collection: &Collection<'_>) -> Option<Vec<String>> {
 
 /// How many rows the table `sizes` counts under these names.
 pub(crate) fn size(tx: &mut Tx<'_>, names: &[String], owners: &[&String]) -> Result<u64> {
-    let mut sql = Sql::text("select cast(coalesce(sum(size), 0) as bigint) from sizes where kind in (");
-    sql.bind_list(names).push(") and owner in (").bind_list(owners.iter().copied()).push(")");
-    number(tx, &sql)
+    Ok(number(&tx.rows(&sizes(names, owners))?))
 }
 
-fn number(tx: &mut Tx<'_>, sql: &Sql) -> Result<u64> {
-    let rows = tx.rows(sql)?;
-    Ok(rows.first().map_or(0, |row| u64::try_from(row.int(0)).unwrap_or(0)))
+fn sizes(names: &[String], owners: &[&String]) -> Sql {
+    let mut sql = Sql::text("select cast(coalesce(sum(size), 0) as bigint) from sizes where kind in (");
+    sql.bind_list(names).push(") and owner in (").bind_list(owners.iter().copied()).push(")");
+    sql
+}
+
+/// The number that was found.
+pub(crate) fn number(rows: &Rows) -> u64 {
+    rows.first().map_or(0, |row| u64::try_from(row.int(0)).unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! Includes: what the steps of a query lead to, one query a step.
+//! Includes: what the steps of a query lead to, one query a step; those that begin at the same place are asked at once.
 
 use crate::condition::of_kind;
 use crate::include::Include;
@@ -6,7 +6,7 @@ use crate::loaded::Loaded;
 use crate::select::Columns;
 use crate::spec::Relationship;
 use crate::{Catalog, Problem, Query, Reader, Result, Spec};
-use guildhall_store::{Rows, Tx};
+use guildhall_store::{Rows, Sql, Tx};
 use std::collections::{HashMap, HashSet};
 
 /// How many resources may come along with an answer.
@@ -39,57 +39,64 @@ impl Reader<'_> {
         query: &Query,
         include: &Include,
     ) -> Result<()> {
+        // No step from here needs what another one finds.
+        let mut queries = Vec::new();
+        let mut asked = Vec::with_capacity(include.steps.len());
         for step in &include.steps {
             let relationship = step.relationship;
             let target = self.catalog.target(relationship.kind);
             let mut links = Vec::new();
             linked(self.catalog, &query.include, loaded.root(), target, &mut links);
             let columns = self.columns_linking(query, target, links);
-            let found = if relationship.many {
-                self.follow_many(tx, loaded, spec, from, relationship, columns)?
+            let (asks, wanted) = if relationship.many {
+                self.ask_many(loaded, spec, from, relationship, &columns)
             } else {
-                self.follow_one(tx, loaded, from, relationship, columns)?
+                self.ask_one(loaded, from, relationship, &columns)
             };
-            refuse_too_many(loaded.entries.len(), relationship.name)?;
+            asked.push((step, target, columns, wanted, asks.is_some()));
+            queries.extend(asks);
+        }
+        let mut answers = if queries.is_empty() { Vec::new() } else { tx.all(&queries)? }.into_iter();
+        for (step, target, columns, wanted, has_asked) in asked {
+            let rows = if has_asked { answers.next() } else { None };
+            let found = wanted.take(loaded, step.relationship, columns, rows.unwrap_or_default());
+            refuse_too_many(loaded.entries.len(), step.relationship.name)?;
             self.follow(tx, loaded, target, &found, query, &step.then)?;
         }
         Ok(())
     }
 
-    fn follow_one(
+    /// Asks for the records at the other ends of links to one, unless they are there already.
+    fn ask_one(
         &self,
-        tx: &mut Tx<'_>,
         loaded: &mut Loaded,
         from: &[usize],
         relationship: &'static Relationship,
-        columns: Columns,
-    ) -> Result<Vec<usize>> {
+        columns: &Columns,
+    ) -> (Option<Sql>, Wanted) {
         let kind = relationship.kind;
         let mut ids: Vec<String> = Vec::new();
-        let mut wanted = HashSet::new();
+        let mut known = HashSet::new();
         for &entry in from {
             loaded.entries[entry].followed.push(relationship.name);
             let link = loaded.link(entry, relationship).map(str::to_owned);
-            ids.extend(link.filter(|id| wanted.insert(id.clone())));
+            ids.extend(link.filter(|id| known.insert(id.clone())));
         }
         let missing: Vec<&str> =
             ids.iter().map(String::as_str).filter(|id| loaded.find(kind, id).is_none()).collect();
-        if !missing.is_empty() {
-            let rows = self.rows_by_id(tx, &columns, &missing)?;
-            loaded.add(columns, rows);
-        }
-        Ok(ids.iter().filter_map(|id| loaded.find(kind, id)).collect())
+        let asks = (!missing.is_empty()).then(|| self.by_id(columns, &missing));
+        (asks, Wanted::One(ids))
     }
 
-    fn follow_many(
+    /// Asks for the records whose links lead back.
+    fn ask_many(
         &self,
-        tx: &mut Tx<'_>,
         loaded: &mut Loaded,
         spec: &'static Spec,
         from: &[usize],
         relationship: &'static Relationship,
-        columns: Columns,
-    ) -> Result<Vec<usize>> {
+        columns: &Columns,
+    ) -> (Option<Sql>, Wanted) {
         let parents: HashMap<String, usize> =
             from.iter().map(|&entry| (loaded.row(entry).text(0).to_owned(), entry)).collect();
         // One that was followed before, on another path, has its list already.
@@ -101,29 +108,56 @@ impl Reader<'_> {
                 loaded.entries[entry].followed.push(relationship.name);
             }
         }
-        if parents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut sql = columns.select(Some(relationship.column));
-        sql.push(&format!("t.{} in (", relationship.column)).bind_list(parents.keys()).push(")");
-        of_kind(&mut sql, spec, relationship, "t");
-        sql.push(" and ");
-        (self.scope)(columns.spec).condition(&mut sql, "t");
-        sql.push(" order by t.created_at, t.id limit ").bind(LIMIT);
-        let rows = tx.rows(&sql)?;
-        let back = columns.len();
-        let mut children: Vec<String> = Vec::new();
-        for row in rows.iter() {
-            if let Some(&parent) = parents.get(row.text(back)) {
-                if !listed.contains(&parent) {
-                    let of_parent = loaded.children.entry((parent, relationship.name)).or_default();
-                    of_parent.push(row.text(0).to_owned());
+        let asks = (!parents.is_empty()).then(|| {
+            let mut sql = columns.select(Some(relationship.column));
+            sql.push(&format!("t.{} in (", relationship.column)).bind_list(parents.keys()).push(")");
+            of_kind(&mut sql, spec, relationship, "t");
+            sql.push(" and ");
+            (self.scope)(columns.spec).condition(&mut sql, "t");
+            sql.push(" order by t.created_at, t.id limit ").bind(LIMIT);
+            sql
+        });
+        (asks, Wanted::Many { parents, listed })
+    }
+}
+
+/// What a step has asked for.
+enum Wanted {
+    /// These records.
+    One(Vec<String>),
+    /// Those that link back to one of these; some have their list already.
+    Many { parents: HashMap<String, usize>, listed: HashSet<usize> },
+}
+
+impl Wanted {
+    /// Takes what was found; answers the entries that the step leads to.
+    fn take(
+        self,
+        loaded: &mut Loaded,
+        relationship: &'static Relationship,
+        columns: Columns,
+        rows: Rows,
+    ) -> Vec<usize> {
+        let ids = match self {
+            Self::One(ids) => ids,
+            Self::Many { parents, listed } => {
+                let back = columns.len();
+                let mut children: Vec<String> = Vec::new();
+                for row in rows.iter() {
+                    let Some(&parent) = parents.get(row.text(back)) else { continue };
+                    if !listed.contains(&parent) {
+                        let of_parent = loaded.children.entry((parent, relationship.name)).or_default();
+                        of_parent.push(row.text(0).to_owned());
+                    }
+                    children.push(row.text(0).to_owned());
                 }
-                children.push(row.text(0).to_owned());
+                children
             }
+        };
+        if !rows.is_empty() {
+            loaded.add(columns, rows);
         }
-        loaded.add(columns, rows);
-        Ok(children.iter().filter_map(|id| loaded.find(relationship.kind, id)).collect())
+        ids.iter().filter_map(|id| loaded.find(relationship.kind, id)).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! One query a step, never one a row, and every step through the caller's scope.
 
 use crate::condition::{Conditions, of_kind};
-use crate::count::count;
+use crate::count::{Count, number};
 use crate::follow::{LIMIT, linked, refuse_too_many};
 use crate::include::Include;
 use crate::lead;
@@ -88,9 +88,7 @@ impl Reader<'_> {
         };
         collection.check()?;
         collection.lead = lead::find(tx, &collection, tie)?;
-        let count = count(tx, &collection, tie)?;
-        let rows =
-            if query.page.offset() < count { tx.rows(&collection.page(&columns))? } else { Rows::default() };
+        let (count, rows) = counted_page(tx, &collection, tie, &columns)?;
         let loaded = self.load(tx, columns, rows, query)?;
         let mut out = Renderer::new(self.base, self.secrets, query);
         out.push("{\"data\":[");
@@ -235,11 +233,16 @@ impl Reader<'_> {
         Columns::new(self.catalog, query, spec, links, secrets.as_ref())
     }
 
-    pub(crate) fn rows_by_id(&self, tx: &mut Tx<'_>, columns: &Columns, ids: &[&str]) -> Result<Rows> {
+    fn rows_by_id(&self, tx: &mut Tx<'_>, columns: &Columns, ids: &[&str]) -> Result<Rows> {
+        Ok(tx.rows(&self.by_id(columns, ids))?)
+    }
+
+    /// What asks for the records with these ids, as far as the caller can see them.
+    pub(crate) fn by_id(&self, columns: &Columns, ids: &[&str]) -> Sql {
         let mut sql = columns.select(None);
         sql.push("t.id in (").bind_list(ids.iter().copied()).push(") and ");
         (self.scope)(columns.spec).condition(&mut sql, "t");
-        Ok(tx.rows(&sql)?)
+        sql
     }
 
     fn single(&self, tx: &mut Tx<'_>, columns: Columns, rows: Rows, query: &Query) -> Result<Vec<u8>> {
@@ -255,4 +258,27 @@ impl Reader<'_> {
         out.push("}");
         Ok(out.out)
     }
+}
+
+/// How many records a collection has, and those of the page.
+fn counted_page(
+    tx: &mut Tx<'_>,
+    collection: &Collection<'_>,
+    tie: Option<(&'static str, &str)>,
+    columns: &Columns,
+) -> Result<(u64, Rows)> {
+    let offset = collection.query.page.offset();
+    let page = || collection.page(columns);
+    let count = match Count::of(collection, tie) {
+        // The first page is asked for with it: if there is nothing on it, that is soon found.
+        Count::Known(mut queries) if offset == 0 => {
+            queries.push(page());
+            let mut found = tx.all(&queries)?;
+            let rows = found.pop().unwrap_or_default();
+            return Ok((found.iter().map(number).sum(), rows));
+        }
+        Count::Known(queries) => tx.all(&queries)?.iter().map(number).sum(),
+        Count::Made(query) => number(&tx.rows(&query)?),
+    };
+    Ok((count, if offset < count { tx.rows(&page())? } else { Rows::default() }))
 }

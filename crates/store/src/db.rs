@@ -250,6 +250,18 @@ impl<'a> Tx<'a> {
         found
     }
 
+    /// All rows of each of some queries, none of which needs what another one finds. Where the database is elsewhere they
+    /// are on their way together.
+    pub fn all(&mut self, queries: &[Sql]) -> Result<Vec<Rows>> {
+        let _spans: Vec<Span> = queries.iter().map(spans::statement).collect();
+        let found = match &mut self.engine {
+            Statements::Sqlite(statements) => queries.iter().map(|sql| statements.rows(sql)).collect(),
+            Statements::Postgres(statements) => statements.all(queries),
+        };
+        self.refused |= found.is_err();
+        found
+    }
+
     /// Tells every program that listens to this database, once the unit is committed.
     pub fn notify(&mut self, topic: &str) -> Result<()> {
         match &mut self.engine {

@@ -77,6 +77,33 @@ async fn what_was_written_is_read_back() {
 }
 
 #[tokio::test]
+async fn queries_at_once_are_answered_in_their_order_and_the_first_refusal_is_told() {
+    let place = Place::new();
+    let db = place.open();
+    let before = db.statements();
+    let names = |tx: &mut Tx<'_>, queries: &[&str]| -> Result<_> {
+        let queries: Vec<Sql> = queries.iter().map(|query| Sql::text(query)).collect();
+        let found = tx.all(&queries)?;
+        Ok(found.iter().map(|rows| rows.first().map(|row| row.text(0).to_owned())).collect::<Vec<_>>())
+    };
+    let found = db
+        .write(move |tx| {
+            tx.execute(&insert("a", "Ada"))?;
+            names(tx, &["select name from people", "select 'one'", "select name from people where id = 'b'"])
+        })
+        .await;
+    assert_eq!(found.unwrap(), [Some("Ada".to_owned()), Some("one".to_owned()), None]);
+    assert_eq!(db.statements() - before, 4);
+    let refused = db.write(move |tx| {
+        tx.execute(&insert("b", "Bea"))?;
+        names(tx, &["select 'one'", "select name from nowhere", "select nothing from people"])
+    });
+    let error = refused.await.unwrap_err().to_string();
+    assert!(error.contains("nowhere"), "{error}");
+    assert_eq!(count(&db).await, 1);
+}
+
+#[tokio::test]
 async fn a_refused_unit_leaves_nothing_and_harms_no_neighbour() {
     let place = Place::new();
     let db = place.open();

@@ -104,7 +104,9 @@ impl Guild {
 
     /// With settings of one's own.
     pub(crate) async fn with(settle: impl FnOnce(&mut Config)) -> Self {
-        let log = tracing_subscriber::fmt().with_ansi(false).with_env_filter("guildhall=trace,guildhall::spans=off,info");
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_env_filter("guildhall=trace,guildhall::spans=off,info");
         // The first test of a run sets it up for all of them.
         log.with_writer(|| &LOG).try_init().ok();
         let logged = LOG.0.lock().unwrap().len();

@@ -4,6 +4,7 @@ use super::connection::{Connection, Mode, Open, numbered, wait};
 use super::words::{Failure, judged};
 use crate::{Error, Result, Rows, Sql, Value};
 use futures_util::TryStreamExt as _;
+use futures_util::future::join_all;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -43,25 +44,16 @@ impl<'a> Statements<'a> {
     }
 
     pub(crate) fn rows(&mut self, sql: &Sql) -> Result<Rows> {
-        let (found, _) = self.ask(sql)?;
-        let width = found.first().map_or(0, Row::len);
-        let mut rows = Rows::new(width);
-        for row in &found {
-            for column in 0..width {
-                let field: Field<'_> =
-                    row.try_get(column).map_err(|error| Error::Other(super::words::told(&error)))?;
-                match field {
-                    Field::Null => rows.push_null(),
-                    Field::Int(number) => rows.push_int(number),
-                    Field::Text(text) => rows.push_text(text),
-                }
-            }
-        }
-        Ok(rows)
+        let found = self.all(std::slice::from_ref(sql))?.pop();
+        Ok(found.unwrap_or_default())
+    }
+
+    pub(crate) fn all(&mut self, queries: &[Sql]) -> Result<Vec<Rows>> {
+        self.ask(queries)?.iter().map(|(found, _)| read(found)).collect()
     }
 
     pub(crate) fn execute(&mut self, sql: &Sql) -> Result<usize> {
-        let (_, touched) = self.ask(sql)?;
+        let touched: u64 = self.ask(std::slice::from_ref(sql))?.iter().map(|(_, touched)| touched).sum();
         Ok(usize::try_from(touched).unwrap_or(usize::MAX))
     }
 
@@ -78,14 +70,16 @@ impl<'a> Statements<'a> {
         self.execute(&Sql::text(settings)).map(drop)
     }
 
-    fn ask(&mut self, sql: &Sql) -> Result<Found> {
+    /// Asks some statements at once, and answers for each of them or with the first one's refusal.
+    fn ask(&mut self, statements: &[Sql]) -> Result<Vec<Found>> {
         // Nothing is taken after a refusal, and nothing may be done outside the transaction.
         if self.failure.is_some() {
             return Err(Error::Other("a statement was refused before".to_owned()));
         }
-        self.connection.count.fetch_add(1, Ordering::Relaxed);
+        let count = u64::try_from(statements.len()).unwrap_or(u64::MAX);
+        self.connection.count.fetch_add(count, Ordering::Relaxed);
         let is_first = !self.begun;
-        let mut asked = self.ask_once(sql);
+        let mut asked = self.ask_once(statements);
         // With its first statement a unit has done nothing yet: it may ask again on a new connection when the old
         // one broke while nobody used it, and with a new plan when the schema has changed meanwhile.
         if is_first && matches!(self.failure, Some(Failure::Lost | Failure::Outdated)) {
@@ -93,13 +87,13 @@ impl<'a> Statements<'a> {
                 self.leave();
             }
             (self.failure, self.begun) = (None, false);
-            asked = self.ask_once(sql);
+            asked = self.ask_once(statements);
         }
         self.begun |= asked.is_ok();
         asked
     }
 
-    fn ask_once(&mut self, sql: &Sql) -> Result<Found> {
+    fn ask_once(&mut self, statements: &[Sql]) -> Result<Vec<Found>> {
         // Once it has begun there is no other connection to it: the rest of a unit elsewhere would be outside of it.
         if !self.begun
             && let Err(error) = self.connection.reach()
@@ -111,7 +105,7 @@ impl<'a> Statements<'a> {
         let (runtime, open) = self.connection.parts();
         let open = open.ok_or(Error::Down)?;
         let asked =
-            runtime.block_on(async { tokio::time::timeout(patience, found(open, sql, !begun)).await });
+            runtime.block_on(async { tokio::time::timeout(patience, found(open, statements, !begun)).await });
         let (failure, error) = match asked {
             Ok(Ok(found)) => return Ok(found),
             Err(_) => (Failure::Lost, Error::Down),
@@ -195,13 +189,16 @@ impl<'a> Statements<'a> {
     }
 }
 
-/// Begins the transaction, if this is its first statement, and runs it, both in one message.
-async fn found(open: &mut Open, sql: &Sql, begins: bool) -> Result<Found, Trouble> {
-    let statement = open.prepare(sql.as_str()).await.map_err(Trouble::Statement)?;
+/// Begins the transaction, if these are its first statements, and runs them, all on their way before any is answered.
+async fn found(open: &mut Open, statements: &[Sql], begins: bool) -> Result<Vec<Found>, Trouble> {
+    let mut prepared = Vec::with_capacity(statements.len());
+    for sql in statements {
+        prepared.push(open.prepare(sql.as_str()).await.map_err(Trouble::Statement)?);
+    }
     let client = &open.client;
     let begun = async { if begins { client.batch_execute(&open.begin).await } else { Ok(()) } };
-    let asked = async {
-        let stream: RowStream = match &statement {
+    let asked = statements.iter().zip(&prepared).map(async |(sql, statement)| {
+        let stream: RowStream = match statement {
             Some(statement) => client.query_raw(statement, sql.args()).await?,
             None => {
                 let args = sql.args().iter().map(|value| (value, Type::UNKNOWN));
@@ -214,10 +211,28 @@ async fn found(open: &mut Open, sql: &Sql, begins: bool) -> Result<Found, Troubl
             rows.push(row);
         }
         Ok::<_, tokio_postgres::Error>((rows, stream.rows_affected().unwrap_or(0)))
-    };
-    let (begun, asked) = tokio::join!(biased; begun, asked);
+    });
+    let (begun, asked) = tokio::join!(biased; begun, join_all(asked));
     begun.map_err(Trouble::Begin)?;
-    asked.map_err(Trouble::Statement)
+    // After one that was refused the others are refused for being behind it.
+    asked.into_iter().map(|found| found.map_err(Trouble::Statement)).collect()
+}
+
+fn read(found: &[Row]) -> Result<Rows> {
+    let width = found.first().map_or(0, Row::len);
+    let mut rows = Rows::new(width);
+    for row in found {
+        for column in 0..width {
+            let field: Field<'_> =
+                row.try_get(column).map_err(|error| Error::Other(super::words::told(&error)))?;
+            match field {
+                Field::Null => rows.push_null(),
+                Field::Int(number) => rows.push_int(number),
+                Field::Text(text) => rows.push_text(text),
+            }
+        }
+    }
+    Ok(rows)
 }
 
 /// Arguments travel as text, whatever the server takes them for.
