@@ -106,7 +106,7 @@ fn link(
 ) -> Result<()> {
     let token = work.app.chance.secret();
     let days = i64::from(work.app.config.invitation_days);
-    work.tx.execute(&Sql::new(
+    work.later(Sql::new(
         "insert into invitation_links (token_hash, membership_id, organization_id, email, inviter, created_at, expires_at)
          values (?, ?, ?, ?, ?, ?, ?)",
         [
@@ -118,7 +118,7 @@ fn link(
             work.now.into(),
             (work.now + days * DAY).into(),
         ],
-    ))?;
+    ));
     let message = Message::Invitation {
         inviter: inviter.to_owned(),
         link: format!("{}/invitations/{token}", work.app.config.dashboard()),

@@ -37,7 +37,28 @@ pub struct Work<'a, 't> {
     pub request: Option<&'a str>,
     /// What the table `sizes` is to count besides, by owner and name.
     sizes: BTreeMap<(String, String), i64>,
+    /// Statements that are not run yet.
+    late: Vec<Sql>,
+    /// Rows of history that are not written yet.
+    history: Vec<[Value; HISTORY.len()]>,
 }
+
+/// The columns of the table `history`.
+const HISTORY: [&str; 11] = [
+    "id",
+    "organization_id",
+    "resource_type",
+    "resource_id",
+    "event",
+    "changes",
+    "who",
+    "origin",
+    "request_id",
+    "published",
+    "created_at",
+];
+/// How many rows of history are written in one statement at most.
+const ROWS_AT_ONCE: usize = 200;
 
 impl<'a> Work<'a, '_> {
     /// The caller; an operator is none.
@@ -56,7 +77,16 @@ impl<'a> Work<'a, '_> {
         request: Option<&str>,
         unit: impl FnOnce(&mut Work<'_, 't>) -> Result<T>,
     ) -> Result<T> {
-        let mut work = Work { tx, app, now: app.clock.now(), author, request, sizes: BTreeMap::new() };
+        let mut work = Work {
+            tx,
+            app,
+            now: app.clock.now(),
+            author,
+            request,
+            sizes: BTreeMap::new(),
+            late: Vec::new(),
+            history: Vec::new(),
+        };
         let done = unit(&mut work)?;
         work.settle()?;
         Ok(done)
@@ -237,13 +267,43 @@ impl<'a> Work<'a, '_> {
         self.sizes.get(&(owner.to_owned(), kind.to_owned())).copied().unwrap_or(0)
     }
 
-    /// Tells the table `sizes` what has changed: at the end, in one order, so that those who change the same
-    /// organization at once wait for each other as shortly as can be, and never in a circle.
+    /// Has a statement run at the end, together with all others of which nothing in the unit needs to know.
+    pub fn later(&mut self, sql: Sql) {
+        self.late.push(sql);
+    }
+
+    /// Runs what was left for later, and writes the history and what the table `sizes` is to count. That comes at the
+    /// end and in one order, so that those who change the same organization at once wait for each other as
+    /// shortly as can be, and never in a circle.
     pub fn settle(&mut self) -> Result<()> {
+        let mut statements = std::mem::take(&mut self.late);
+        statements.extend(self.history());
+        statements.extend(self.sizes());
+        if !statements.is_empty() {
+            self.tx.all(&statements)?;
+        }
+        Ok(())
+    }
+
+    fn history(&mut self) -> Option<Sql> {
+        let rows = std::mem::take(&mut self.history);
+        if rows.is_empty() {
+            return None;
+        }
+        let mut sql = Sql::text("insert into history (");
+        sql.push(&HISTORY.join(", ")).push(") values (");
+        for (index, row) in rows.into_iter().enumerate() {
+            sql.push(if index == 0 { "" } else { "), (" }).bind_all(row);
+        }
+        sql.push(")");
+        Some(sql)
+    }
+
+    fn sizes(&mut self) -> Option<Sql> {
         let mut changes = std::mem::take(&mut self.sizes);
         changes.retain(|_, by| *by != 0);
         if changes.is_empty() {
-            return Ok(());
+            return None;
         }
         let mut sql = Sql::text("insert into sizes (kind, owner, size) values (");
         for (index, ((owner, name), by)) in changes.into_iter().enumerate() {
@@ -251,8 +311,7 @@ impl<'a> Work<'a, '_> {
             sql.bind_all([Value::from(name), owner.into(), by.into()]);
         }
         sql.push(") on conflict (kind, owner) do update set size = sizes.size + excluded.size");
-        self.tx.execute(&sql)?;
-        Ok(())
+        Some(sql)
     }
 
     /// Writes the row of history of something that was done to a record without changing it.
@@ -294,25 +353,27 @@ impl<'a> Work<'a, '_> {
             Author::Nobody => (json!({}), "page"),
             Author::Operator => (json!({}), "command"),
         };
-        self.tx.execute(&Sql::new(
-            "insert into history (id, organization_id, resource_type, resource_id, event, changes, who, origin,
-             request_id, published, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                self.app.chance.id().into(),
-                organization.as_deref().into(),
-                spec.kind.into(),
-                id.into(),
-                event.into(),
-                changes(spec, event, before, after).to_string().into(),
-                who.to_string().into(),
-                origin.into(),
-                self.request.into(),
-                published.into(),
-                self.now.into(),
-            ],
-        ))?;
+        self.history.push([
+            self.app.chance.id().into(),
+            organization.as_deref().into(),
+            spec.kind.into(),
+            id.into(),
+            event.into(),
+            changes(spec, event, before, after).to_string().into(),
+            who.to_string().into(),
+            origin.into(),
+            self.request.into(),
+            published.into(),
+            self.now.into(),
+        ]);
         if published {
             self.count(organization.as_deref(), [("versions".to_owned(), 1)]);
+        }
+        // Whoever erases very much does not keep all of that in memory.
+        if self.history.len() >= ROWS_AT_ONCE
+            && let Some(sql) = self.history()
+        {
+            self.tx.execute(&sql)?;
         }
         Ok(())
     }

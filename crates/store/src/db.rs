@@ -250,13 +250,13 @@ impl<'a> Tx<'a> {
         found
     }
 
-    /// All rows of each of some queries, none of which needs what another one finds. Where the database is elsewhere they
-    /// are on their way together.
-    pub fn all(&mut self, queries: &[Sql]) -> Result<Vec<Rows>> {
-        let _spans: Vec<Span> = queries.iter().map(spans::statement).collect();
+    /// All rows of each of some statements, none of which needs what another one finds. Where the database is elsewhere they
+    /// are on their way together. The first one that is refused ends the unit.
+    pub fn all(&mut self, statements: &[Sql]) -> Result<Vec<Rows>> {
+        let _spans: Vec<Span> = statements.iter().map(spans::statement).collect();
         let found = match &mut self.engine {
-            Statements::Sqlite(statements) => queries.iter().map(|sql| statements.rows(sql)).collect(),
-            Statements::Postgres(statements) => statements.all(queries),
+            Statements::Sqlite(engine) => statements.iter().map(|sql| engine.rows(sql)).collect(),
+            Statements::Postgres(engine) => engine.all(statements),
         };
         self.refused |= found.is_err();
         found

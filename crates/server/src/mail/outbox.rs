@@ -18,7 +18,7 @@ pub fn queue(work: &mut Work<'_, '_>, letter: &Letter) -> Result<()> {
     let broken = |error: String| Error::Other(error);
     let text = serde_json::to_string(letter).map_err(|error| broken(error.to_string()))?;
     let sealed = work.app.vault.seal_row(&text)?;
-    work.tx.execute(&Sql::new(
+    work.later(Sql::new(
         "insert into letters (id, recipient, sealed, created_at, due_at, membership_id) values (?, ?, ?, ?, ?, ?)",
         [
             work.app.chance.id().into(),
@@ -28,7 +28,7 @@ pub fn queue(work: &mut Work<'_, '_>, letter: &Letter) -> Result<()> {
             work.now.into(),
             letter.membership.as_deref().into(),
         ],
-    ))?;
+    ));
     Ok(())
 }
 
