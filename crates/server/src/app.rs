@@ -51,6 +51,8 @@ pub struct App {
     pub limiter: Option<Limiter>,
     /// Tokens that are given again to applications that ask again.
     pub(crate) given: oauth::Given,
+    /// Applications that have just shown who they are.
+    pub(crate) known: oauth::Known,
     /// Secrets that were used since that was last written down.
     pub uses: Uses,
     /// Who guessed how often.
@@ -105,6 +107,7 @@ impl App {
             limiter: (config.rate_limits == Switch::On).then(|| Limiter::new(config.limits)),
             verified: Verified::new(),
             given: oauth::Given::default(),
+            known: oauth::Known::default(),
             uses: Uses::default(),
             guesses,
             hasher: Hasher::new(config.hashers)?,

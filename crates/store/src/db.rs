@@ -139,6 +139,15 @@ impl Db {
         }
     }
 
+    /// A number that has changed once anything was committed meanwhile, by whatever program: what was read while it was the
+    /// same is still true. `None` where the database does not tell.
+    pub fn version(&self) -> Option<i64> {
+        match &self.queues {
+            Queues::Sqlite(queues) => queues.version(),
+            Queues::Postgres(_) => None,
+        }
+    }
+
     /// How many statements were run since it was opened.
     pub fn statements(&self) -> u64 {
         match &self.queues {

@@ -98,6 +98,7 @@ impl Options {
         Ok(Db::new(db::Queues::Sqlite(Queues {
             read,
             write,
+            watching: Arc::new(Mutex::new(Some(connect(&self.file, self.durable)?))),
             count: total,
             silence: watch::Sender::new(0),
             threads: Arc::new(Mutex::new(Threads { reading, writing: vec![writing] })),
@@ -181,6 +182,8 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 pub(crate) struct Queues {
     read: Sender<Job>,
     write: Sender<Job>,
+    /// A connection that never writes: it sees that any other one has. None once it is closed.
+    watching: Arc<Mutex<Option<Connection>>>,
     count: Arc<Count>,
     silence: watch::Sender<u64>,
     threads: Arc<Mutex<Threads>>,
@@ -221,7 +224,8 @@ impl Queues {
 
     /// Waits until the threads have ended: the last one to close the file leaves nothing beside it.
     pub(crate) fn close(self) {
-        let Self { read, write, threads, .. } = self;
+        let Self { read, write, watching, threads, .. } = self;
+        watching.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Threads { reading, writing } =
             std::mem::take(&mut *threads.lock().unwrap_or_else(PoisonError::into_inner));
         drop(read);
@@ -233,6 +237,12 @@ impl Queues {
     /// Other programs write to the file without a word.
     pub(crate) fn notices(&self) -> watch::Receiver<u64> {
         self.silence.subscribe()
+    }
+
+    pub(crate) fn version(&self) -> Option<i64> {
+        let watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = watching.as_ref()?.prepare_cached("pragma data_version").ok()?;
+        statement.query_row([], |row| row.get(0)).ok()
     }
 
     pub(crate) fn statements(&self) -> u64 {

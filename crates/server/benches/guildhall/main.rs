@@ -16,6 +16,7 @@ use serde_json::json;
 use serving::Serving;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ fn main() {
         }
         Some("--ask") => ask(),
         Some("--ask-peer") => peer::run(),
+        Some("--ask-for-tokens") => ask_for_tokens(),
         Some("--ask-all") => {
             let said: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
             scale::run(if said.is_empty() { &HOUSES } else { &said });
@@ -48,6 +50,7 @@ fn main() {
             let what = match first {
                 Some("scale") => "--ask-all",
                 Some("peer") => "--ask-peer",
+                Some("tokens") => "--ask-for-tokens",
                 _ => "--ask",
             };
             let exe = std::env::current_exe().expect("this program has a path");
@@ -140,23 +143,45 @@ fn ask() {
                     shared.two / shared.one
                 ));
             }
-            let bare = sign.clone();
-            let signed = serving::signed_by_both(
-                &data,
-                url,
-                |address| Load::post(address, "/oauth/token", "", sign).at_once(BEHIND).rate(),
-                |floor| Load::post(floor, "/signed", "", bare).at_once(BEHIND).rate(),
-            );
-            say(&format!(
-                "token, signed by both cores: {:.0} a second, of their raw signing rate ({:.0}) {:.2}, of a bare handler that signs ({:.0}) {:.2}\n",
-                signed.tokens,
-                signed.raw,
-                signed.tokens / signed.raw,
-                signed.bare,
-                signed.tokens / signed.bare
-            ));
+            say_signed(&data, url, sign);
         }
     }
+}
+
+/// What both cores sign.
+fn say_signed(data: &Path, url: Option<&str>, sign: impl Fn(u64) -> String + Clone + Send + Sync + 'static) {
+    let ask = |path, address| Load::post(address, path, "", sign.clone()).at_once(BEHIND).rate();
+    let signed = serving::signed_by_both(
+        data,
+        url,
+        |address| ask("/oauth/token", address),
+        |floor| ask("/signed", floor),
+    );
+    say(&format!(
+        "token, signed by both cores: {:.0} a second, of their raw signing rate ({:.0}) {:.2}, of a bare handler that signs ({:.0}) {:.2}\n",
+        signed.tokens,
+        signed.raw,
+        signed.tokens / signed.raw,
+        signed.bare,
+        signed.tokens / signed.bare
+    ));
+}
+
+/// Tokens alone.
+fn ask_for_tokens() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the databases");
+    let data = folder.path().join("tokens");
+    let database = ThrowAway::new(&data);
+    let server = Serving::start(&data, SIZES[0], database.url());
+    let sign = signed(&server.integration);
+    let alone = Load::post(server.address, "/oauth/token", "", sign.clone()).rate();
+    say(&format!(
+        "token, signed by one core: {alone:.0} a second, of its raw signing rate ({:.0}) {:.2}",
+        server.signatures,
+        alone / server.signatures
+    ));
+    drop(server);
+    say_signed(&data, database.url(), sign);
 }
 
 /// Whoever asks for something else gets another token, which has to be signed.

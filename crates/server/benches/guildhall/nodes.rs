@@ -1,13 +1,10 @@
 //! Whether nodes share the work: one node with two threads, and two nodes with one each, are asked the same.
 
 use crate::load::Load;
-use crate::serving::{BOTH, Running, begin};
+use crate::serving::{BOTH, ROUNDS, Running, begin};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-
-/// How often each is asked, in turns, since a machine is not the same from one minute to the next.
-const ROUNDS: u32 = 3;
 
 /// What is asked, at an address.
 pub(crate) type Question = (&'static str, Box<dyn Fn(SocketAddr) -> Load>);

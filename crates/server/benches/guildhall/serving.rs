@@ -66,6 +66,9 @@ impl Running {
     }
 }
 
+/// How often what is compared is measured, in turns.
+pub(crate) const ROUNDS: u32 = 3;
+
 /// The core that works while the other one asks, and both of them.
 pub(crate) const ONE: &str = "0";
 pub(crate) const BOTH: &str = "0,1";
@@ -181,16 +184,23 @@ pub(crate) struct Signed {
     pub(crate) raw: f64,
 }
 
+/// The three in turns, on the average of some rounds: a machine is not the same from one second to the next.
 pub(crate) fn signed_by_both(
     data: &Path,
     database: Option<&str>,
-    tokens: impl FnOnce(SocketAddr) -> f64,
-    bare: impl FnOnce(SocketAddr) -> f64,
+    tokens: impl Fn(SocketAddr) -> f64,
+    bare: impl Fn(SocketAddr) -> f64,
 ) -> Signed {
     let path = data.to_str().expect("a path of text");
-    let raw = run_signatures(path, BOTH, "2", database);
-    let (_server, address, floor) = begin(path, BOTH, "2", database);
-    Signed { bare: bare(floor), tokens: tokens(address), raw }
+    let mut sum = Signed { tokens: 0.0, bare: 0.0, raw: 0.0 };
+    for _ in 0..ROUNDS {
+        sum.raw += run_signatures(path, BOTH, "2", database);
+        let (_server, address, floor) = begin(path, BOTH, "2", database);
+        sum.bare += bare(floor);
+        sum.tokens += tokens(address);
+    }
+    let mean = |sum: f64| sum / f64::from(ROUNDS);
+    Signed { tokens: mean(sum.tokens), bare: mean(sum.bare), raw: mean(sum.raw) }
 }
 
 fn run_signatures(path: &str, cores: &str, threads: &str, database: Option<&str>) -> f64 {

@@ -41,6 +41,8 @@ pub struct Application {
     pub method: Method,
     /// The keys it signs assertions with.
     pub jwks: Option<Json>,
+    /// The moment at which the first of its secrets ends, in milliseconds, if one does.
+    pub until: Option<i64>,
     secrets: Vec<Secret>,
 }
 
@@ -102,7 +104,7 @@ const CREDENTIAL: &str = "
         c.jwks, c.organization_id, c.slug, c.region, c.organization_name, c.primary_color,
         (select p.enterprise from memberships m join users u on u.id = m.user_id join plans p on p.name = u.plan
          where m.organization_id = c.organization_id and m.owner),
-        s.id, s.hash, s.secret, s.last_used_at
+        s.id, s.hash, s.secret, s.last_used_at, s.expires_at
     from enabled_credentials c
     left join client_secrets s on s.api_credential_id = c.id and coalesce(s.expires_at, 9000000000000000) > ?
     where ";
@@ -161,6 +163,7 @@ fn dashboard() -> Application {
         redirect_uri: Some("http://127.0.0.1/callback".to_owned()),
         method: Method::None,
         jwks: None,
+        until: None,
         secrets: Vec::new(),
     }
 }
@@ -202,6 +205,7 @@ fn credential(rows: &Rows) -> Option<Application> {
         redirect_uri: text(7),
         method,
         jwks: row.maybe_text(9).and_then(|jwks| serde_json::from_str(jwks).ok()),
+        until: rows.iter().filter_map(|row| row.maybe_int(20)).min(),
         secrets: rows.iter().filter_map(secret).collect(),
     })
 }

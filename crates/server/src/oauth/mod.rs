@@ -8,11 +8,13 @@ mod grants;
 mod identity;
 mod introspect;
 mod issue;
+mod known;
 mod params;
 mod pushed;
 mod revoke;
 
 pub(crate) use grants::Given;
+pub(crate) use known::Known;
 
 use crate::App;
 use crate::http::{Answer, Asked, EXPOSED};

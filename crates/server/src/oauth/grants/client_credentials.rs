@@ -15,12 +15,13 @@ use crate::oauth::issue::{self, Granted};
 use crate::oauth::params::Params;
 use guildhall_store::Sql;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// How many seconds before its end a token is not given again.
 const FRESH: i64 = 15 * 60;
 /// How many tokens are kept to be given again.
-const MOST_KEPT: usize = 20_000;
+const MOST_KEPT: usize = 5000;
 
 /// Tokens that were given, to be given again.
 #[derive(Default)]
@@ -32,6 +33,8 @@ type Asker = (String, bool, String);
 struct Kept {
     claims: Claims,
     granted: Granted,
+    /// What the database was at when it was seen that nobody has revoked it; 0 if it was not.
+    seen: AtomicI64,
 }
 
 impl Given {
@@ -56,14 +59,14 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         params.get("scope").unwrap_or_default().to_owned(),
     );
     let kept = app.given.get(&asker);
-    let looked_for = kept.clone();
-    let (application, revoked) = client::find_and(app, params, move |tx, _| {
-        let Some(kept) = looked_for else { return Ok(false) };
-        let hash = hash(&kept.granted.access_token);
-        let sql = "select 1 from revoked_tokens where token_hash = ?";
-        Ok(!tx.rows(&Sql::new(sql, [hash.into()]))?.is_empty())
-    })
-    .await?;
+    let now = app.clock.now();
+    let version = app.db.version();
+    let is_seen = |kept: &Arc<Kept>| version == Some(kept.seen.load(Ordering::Relaxed));
+    let known = app.known.get(app, params, version, now).filter(|_| kept.as_ref().is_none_or(is_seen));
+    let (application, revoked) = match known {
+        Some(application) => (application, false),
+        None => look_up(app, params, kept.as_ref(), version).await?,
+    };
     let scope = scope(&application, params.get("scope"))?;
     let claims = issue::claims(app, &application, scope);
     if let Some(kept) = kept.filter(|kept| !revoked && is_still_true(app, &application, kept, &claims)) {
@@ -71,9 +74,30 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
     }
     let granted = issue::access(app, &claims)?;
     if !asker.0.is_empty() {
-        app.given.keep(asker, Kept { claims, granted: granted.clone() });
+        app.given.keep(asker, Kept { claims, granted: granted.clone(), seen: AtomicI64::default() });
     }
     Ok(granted)
+}
+
+/// Who asks, as the database knows them now, and whether the token that was given before is revoked.
+async fn look_up(
+    app: &Arc<App>,
+    params: &Params,
+    kept: Option<&Arc<Kept>>,
+    version: Option<i64>,
+) -> Result<(Application, bool), OAuthError> {
+    let given = kept.map(|kept| hash(&kept.granted.access_token));
+    let found = client::find_and(app, params, move |tx, _| {
+        let Some(given) = given else { return Ok(false) };
+        let sql = "select 1 from revoked_tokens where token_hash = ?";
+        Ok(!tx.rows(&Sql::new(sql, [given.into()]))?.is_empty())
+    });
+    let (application, revoked) = found.await?;
+    app.known.keep(app, params, version, &application);
+    if let (Some(kept), Some(version), false) = (kept, version, revoked) {
+        kept.seen.store(version, Ordering::Relaxed);
+    }
+    Ok((application, revoked))
 }
 
 /// What it may be for.
