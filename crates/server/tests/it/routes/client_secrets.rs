@@ -38,6 +38,31 @@ async fn shown(shop: &Webapp<'_>) -> String {
 }
 
 #[tokio::test]
+async fn a_secret_ends_although_its_application_is_known_and_nothing_was_written() {
+    let guild = Guild::new().await;
+    let shop = integration(&guild).await;
+    let first = list(&shop).await[0]["id"].as_str().unwrap().to_owned();
+    let secret = shown(&shop).await;
+    let end = change("client_secrets", &first, json!({ "expires_at": timestamp(NOON + DAY) }));
+    let ada = guild.with_new_token("ada@example.com").await;
+    assert_eq!(ada.patch(&format!("/api/client_secrets/{first}"), end).await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(tries(&shop, &secret).await, 200);
+    }
+    // Where the database says that nothing was committed, it is not asked.
+    let before = guild.app.db.statements();
+    assert_eq!(tries(&shop, &secret).await, 200);
+    let asked = if guild.app.db.is_server() { 2 } else { 0 };
+    assert_eq!(guild.app.db.statements() - before, asked);
+    // That is good for the same secret, for as long as it is one.
+    assert_eq!(tries(&shop, "another").await, 401);
+    guild.pass(DAY - SECOND);
+    assert_eq!(tries(&shop, &secret).await, 200);
+    guild.pass(SECOND);
+    assert_eq!(tries(&shop, &secret).await, 401);
+}
+
+#[tokio::test]
 async fn a_secret_is_replaced_without_a_pause() {
     let guild = Guild::new().await;
     let shop = integration(&guild).await;
