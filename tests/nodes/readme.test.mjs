@@ -71,14 +71,18 @@ test('a house outgrows one machine as the README tells, and survives the loss of
   assert.match(type(`${database}\n${domain}\n${backup}`), /guildhall-backup was opened and checked/)
   await nodes.end()
 
-  // The page for who runs it: its commands that end by themselves.
-  const [, lists, keep, copy] = blocks(read('docs/operating.md'))
-  assert.match(lists, /--database-replica/)
+  // The page for who runs it, on this test's database, and with a port for metrics that nobody has.
+  const [serve, lists, keep, copy, watch, trace] = blocks(read('docs/operating.md'))
   const port = await freePort()
-  const reading = lists.trim().replace('guildhall:password@primary/', `guildhall@127.0.0.1:${base}/`).replace('guildhall:password@replica/', `guildhall@127.0.0.1:${base + 2}/`)
-  const node = running(`${domain}\n${reading} --listen 127.0.0.1:${port}`)
-  await until('a node with a replica', isReady(port))
-  await node.end()
+  const metrics = `127.0.0.1:${await freePort()}`
+  const own = (text) => text.trim().replace('guildhall:password@primary/', `guildhall@127.0.0.1:${base}/`).replace('guildhall:password@replica/', `guildhall@127.0.0.1:${base + 2}/`).replace('127.0.0.1:9090', metrics)
+  for (const [text, flag] of [[serve, '--database'], [lists, '--database-replica'], [watch, '--metrics-listen'], [trace, '--traces']]) {
+    assert.match(text, new RegExp(`${flag} `))
+    const node = running(`${database}\n${domain}\n${own(text)} --listen 127.0.0.1:${port}`)
+    await until(`a node with ${flag}: ${node.said()}`, isReady(port))
+    if (text === watch) assert.match(await fetch(`http://${metrics}/metrics`).then((answer) => answer.text()), /^guildhall_database_up 1$/m)
+    await node.end()
+  }
   fs.rmSync(path.join(folder, 'guildhall-backup'), { recursive: true })
   assert.match(type(`${database}\n${keep}`), /guildhall-backup is in the database/)
   // A new one, as whoever moves out has it.
