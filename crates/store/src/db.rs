@@ -141,9 +141,9 @@ impl Db {
 
     /// A number that has changed once anything was committed meanwhile, by whatever program: what was read while it was the
     /// same is still true. `None` where the database does not tell.
-    pub fn version(&self) -> Option<i64> {
+    pub fn data_version(&self) -> Option<i64> {
         match &self.queues {
-            Queues::Sqlite(queues) => queues.version(),
+            Queues::Sqlite(queues) => queues.data_version(),
             Queues::Postgres(_) => None,
         }
     }

@@ -239,7 +239,7 @@ impl Queues {
         self.silence.subscribe()
     }
 
-    pub(crate) fn version(&self) -> Option<i64> {
+    pub(crate) fn data_version(&self) -> Option<i64> {
         let watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
         let mut statement = watching.as_ref()?.prepare_cached("pragma data_version").ok()?;
         statement.query_row([], |row| row.get(0)).ok()

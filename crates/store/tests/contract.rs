@@ -104,21 +104,21 @@ async fn queries_at_once_are_answered_in_their_order_and_the_first_refusal_is_to
 }
 
 #[tokio::test]
-async fn a_version_differs_once_anybody_has_committed() {
+async fn a_data_version_differs_once_anybody_has_committed() {
     let place = Place::new();
     let (db, other) = (place.open(), place.open());
-    let Some(before) = db.version() else {
+    let Some(before) = db.data_version() else {
         assert!(db.is_server());
         return;
     };
     count(&db).await;
-    assert_eq!(db.version(), Some(before));
+    assert_eq!(db.data_version(), Some(before));
     let mut seen = vec![before];
     for (number, writer) in [&db, &other, &db].into_iter().enumerate() {
         writer.write(move |tx| tx.execute(&insert(&number.to_string(), &number.to_string()))).await.unwrap();
-        let version = db.version().unwrap();
+        let version = db.data_version().unwrap();
         assert!(!seen.contains(&version), "{version} {seen:?}");
-        assert_eq!(db.version(), Some(version));
+        assert_eq!(db.data_version(), Some(version));
         seen.push(version);
     }
 }

@@ -60,7 +60,7 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
     );
     let kept = app.given.get(&asker);
     let now = app.clock.now();
-    let version = app.db.version();
+    let version = app.db.data_version();
     let is_seen = |kept: &Arc<Kept>| version == Some(kept.seen.load(Ordering::Relaxed));
     let known = app.known.get(app, params, version, now).filter(|_| kept.as_ref().is_none_or(is_seen));
     let (application, revoked) = match known {
