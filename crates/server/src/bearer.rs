@@ -4,10 +4,10 @@ use crate::App;
 use crate::crypto::{hex, sha256};
 use crate::keys::Use;
 use guildhall_store::Sql;
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// How many checked tokens are remembered.
 const MOST_REMEMBERED: usize = 20_000;
@@ -136,12 +136,12 @@ impl Bearer {
 }
 
 /// The tokens whose signature was checked before, by the SHA-256 of their text.
-pub struct Verified(RwLock<HashMap<[u8; 32], Arc<Bearer>>>);
+pub struct Verified(Cache<[u8; 32], Arc<Bearer>>);
 
 impl Verified {
     /// None yet.
     pub fn new() -> Self {
-        Self(RwLock::default())
+        Self(Cache::new(MOST_REMEMBERED))
     }
 }
 
@@ -162,8 +162,11 @@ pub async fn read(app: &App, authorization: Option<&str>) -> Option<Arc<Bearer>>
 pub fn seen(app: &App, token: &str) -> Option<Arc<Bearer>> {
     let key = sha256(token.as_bytes());
     let now = app.clock.now();
-    let known = app.verified.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-    let known = known.filter(|bearer| bearer.claims.exp > now / 1000 && app.keys.accepts(token, now));
+    let known = app
+        .verified
+        .0
+        .get(&key)
+        .filter(|bearer| bearer.claims.exp > now / 1000 && app.keys.accepts(token, now));
     known.map(|bearer| bearer.at(now / 1000))
 }
 
@@ -178,18 +181,13 @@ pub async fn check(app: &App, token: &str) -> Option<Arc<Bearer>> {
     let key = sha256(token.as_bytes());
     let millis = app.clock.now();
     let now = millis / 1000;
-    let known = app.verified.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-    let bearer = if let Some(bearer) = known {
+    let bearer = if let Some(bearer) = app.verified.0.get(&key) {
         // A token may have been remembered longer than its key was believed.
         app.keys.accepts(token, millis).then_some(bearer)?
     } else {
         let claims: Claims = app.keys.verify(Use::Access, token, millis)?;
         let bearer = Arc::new(Bearer { claims, hash: hex(&key), is_ahead: false });
-        let mut verified = app.verified.0.write().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MOST_REMEMBERED {
-            verified.clear();
-        }
-        verified.insert(key, bearer.clone());
+        app.verified.0.insert(key, bearer.clone());
         bearer
     };
     (bearer.claims.exp > now && bearer.claims.iss == app.issuer).then(|| bearer.at(now))

@@ -32,8 +32,7 @@ pub struct Application {
     pub seconds: i64,
     /// From which second on its tokens count.
     pub valid_from: i64,
-    /// The second in which it was looked up: its tokens are dated to that, so that what ends all of before ends
-    /// those as well whose application showed itself before and which are signed after.
+    /// The second in which it was looked up.
     pub seen_at: i64,
     /// Where the browser goes after an authorization.
     pub redirect_uri: Option<String>,

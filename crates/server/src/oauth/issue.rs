@@ -32,11 +32,14 @@ pub(super) struct Granted {
     pub(super) id_token: Option<String>,
 }
 
-/// What a token of an application for itself says.
-pub(super) fn claims(app: &App, application: &Application, scope: &str) -> Claims {
+/// What a token of an application for itself says, that was looked up in the second `seen_at`.
+///
+/// The token is dated to that, so that what ends all of before ends those as well whose application showed itself
+/// before and which are signed after.
+pub(super) fn claims(app: &App, application: &Application, scope: &str, seen_at: i64) -> Claims {
     // A token made in the second in which all of before were ended is dated to the next one: see the
     // rotation of a user's secret.
-    let now = application.seen_at.max(application.valid_from);
+    let now = seen_at.max(application.valid_from);
     Claims {
         user: application.user.clone().map(|id| UserClaim { id }),
         organization: application.organization.clone(),
@@ -76,7 +79,7 @@ pub(super) async fn link(
     application: &Application,
     chain: &Chain,
 ) -> Result<(Link, Granted), OAuthError> {
-    let mut claims = claims(app, application, &chain.scope);
+    let mut claims = claims(app, application, &chain.scope, application.seen_at);
     match (&chain.user, application.credential()) {
         (Some(user), Some(_)) => {
             claims.owner = Some(OwnerClaim { id: user.clone(), kind: "User".to_owned() });

@@ -14,9 +14,9 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::issue::{self, Granted};
 use crate::oauth::params::Params;
 use guildhall_store::Sql;
-use std::collections::HashMap;
+use quick_cache::sync::Cache;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 /// How many seconds before its end a token is not given again.
 const FRESH: i64 = 15 * 60;
@@ -24,8 +24,7 @@ const FRESH: i64 = 15 * 60;
 const MOST_KEPT: usize = 5000;
 
 /// Tokens that were given, to be given again.
-#[derive(Default)]
-pub(crate) struct Given(RwLock<HashMap<Asker, Arc<Kept>>>);
+pub(crate) struct Given(Cache<Asker, Arc<Kept>>);
 
 /// Who asks with or without a secret, for what.
 type Asker = (String, bool, String);
@@ -38,16 +37,9 @@ struct Kept {
 }
 
 impl Given {
-    fn get(&self, asker: &Asker) -> Option<Arc<Kept>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(asker).cloned()
-    }
-
-    fn keep(&self, asker: Asker, kept: Kept) {
-        let mut given = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if given.len() >= MOST_KEPT {
-            given.clear();
-        }
-        given.insert(asker, Arc::new(kept));
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self(Cache::new(MOST_KEPT))
     }
 }
 
@@ -58,34 +50,36 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         shows,
         params.get("scope").unwrap_or_default().to_owned(),
     );
-    let kept = app.given.get(&asker);
+    let kept = app.given.0.get(&asker);
     let now = app.clock.now();
     let version = app.db.data_version();
     let is_seen = |kept: &Arc<Kept>| version == Some(kept.seen.load(Ordering::Relaxed));
     let known = app.known.get(app, params, version, now).filter(|_| kept.as_ref().is_none_or(is_seen));
-    let (application, revoked) = match known {
-        Some(application) => (application, false),
+    let (application, seen_at, revoked) = match known {
+        Some(application) => (application, now / 1000, false),
         None => look_up(app, params, kept.as_ref(), version).await?,
     };
     let scope = scope(&application, params.get("scope"))?;
-    let claims = issue::claims(app, &application, scope);
+    let claims = issue::claims(app, &application, scope, seen_at);
     if let Some(kept) = kept.filter(|kept| !revoked && is_still_true(app, &application, kept, &claims)) {
         return Ok(Granted { expires_in: kept.claims.exp - claims.iat, ..kept.granted.clone() });
     }
     let granted = issue::access(app, &claims)?;
     if !asker.0.is_empty() {
-        app.given.keep(asker, Kept { claims, granted: granted.clone(), seen: AtomicI64::default() });
+        let kept = Kept { claims, granted: granted.clone(), seen: AtomicI64::default() };
+        app.given.0.insert(asker, Arc::new(kept));
     }
     Ok(granted)
 }
 
-/// Who asks, as the database knows them now, and whether the token that was given before is revoked.
+/// Who asks, as the database knows them now, in which second that was, and whether the token that was given before is
+/// revoked.
 async fn look_up(
     app: &Arc<App>,
     params: &Params,
     kept: Option<&Arc<Kept>>,
     version: Option<i64>,
-) -> Result<(Application, bool), OAuthError> {
+) -> Result<(Arc<Application>, i64, bool), OAuthError> {
     let given = kept.map(|kept| hash(&kept.granted.access_token));
     let found = client::find_and(app, params, move |tx, _| {
         let Some(given) = given else { return Ok(false) };
@@ -93,11 +87,13 @@ async fn look_up(
         Ok(!tx.rows(&Sql::new(sql, [given.into()]))?.is_empty())
     });
     let (application, revoked) = found.await?;
+    let seen_at = application.seen_at;
+    let application = Arc::new(application);
     app.known.keep(app, params, version, &application);
     if let (Some(kept), Some(version), false) = (kept, version, revoked) {
         kept.seen.store(version, Ordering::Relaxed);
     }
-    Ok((application, revoked))
+    Ok((application, seen_at, revoked))
 }
 
 /// What it may be for.
