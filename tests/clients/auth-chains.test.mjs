@@ -51,7 +51,8 @@ test('a refresh gives a new pair', async () => {
 
 test('an assertion by the library is taken, and an empty one is not', async () => {
   const channel = await ada.make('sales_channel')
-  for (const credential of [ada.shop, channel, await ada.make('integration')]) {
+  const integration = await ada.make('integration')
+  for (const credential of [ada.shop, channel, integration]) {
     const assertion = await auth.createAssertion({
       payload: { 'https://commercelayer.io/claims': { owner: { type: 'User', id: ada.user.id }, custom_claim: { città: 'Forlì' } } }
     })
@@ -60,13 +61,24 @@ test('an assertion by the library is taken, and an empty one is not', async () =
     const { payload } = auth.jwtDecode(granted.accessToken)
     assert.deepEqual([payload.owner, payload.custom_claim], [{ id: ada.user.id, type: 'User' }, { città: 'Forlì' }])
   }
-  const custom = await auth.createAssertion({ payload: { 'https://commercelayer.io/claims': { custom_claim: { name: 'John' } } } })
-  const granted = await auth.authenticate('urn:ietf:params:oauth:grant-type:jwt-bearer', client(channel, { assertion: custom, scope: 'market:code:europe' }))
-  assert.deepEqual(Object.keys(granted).sort(), [...MEMBERS, 'refreshToken'].sort())
-  assert.equal(auth.jwtDecode(granted.accessToken).payload.owner, undefined)
-  const empty = await auth.createAssertion({ payload: { 'https://commercelayer.io/claims': {} } })
-  const refused = await auth.authenticate('urn:ietf:params:oauth:grant-type:jwt-bearer', client(channel, { assertion: empty }))
-  assert.deepEqual(refused.errors, [{ title: 'invalid_assertion', detail: 'The provided assertion is invalid.', code: 'BAD_REQUEST', status: 400, meta: {} }])
+  for (const credential of [ada.shop, channel, integration]) {
+    const asked = async (claims, more) => {
+      const assertion = await auth.createAssertion({ payload: { 'https://commercelayer.io/claims': claims } })
+      return auth.authenticate('urn:ietf:params:oauth:grant-type:jwt-bearer', client(credential, { assertion, ...more }))
+    }
+    const custom = await asked({ custom_claim: { name: 'Jürgen Ø' } }, { scope: 'market:code:europe' })
+    assert.deepEqual(Object.keys(custom).sort(), [...MEMBERS, 'refreshToken'].sort())
+    assert.equal(custom.scope, 'market:code:europe')
+    // Whatever letters there are in it, it is verified as it is.
+    const { payload } = await auth.jwtVerify(custom.accessToken)
+    assert.deepEqual([payload.owner, payload.custom_claim], [undefined, { name: 'Jürgen Ø' }])
+    const owner = await asked({ owner: { type: 'User', id: ada.user.id } })
+    assert.deepEqual(Object.keys(owner).sort(), WITH_OWNER)
+    const said = auth.jwtDecode(owner.accessToken).payload
+    assert.deepEqual([said.owner, 'custom_claim' in said], [{ id: ada.user.id, type: 'User' }, false])
+    const refused = await asked({})
+    assert.deepEqual(refused.errors, [{ title: 'invalid_assertion', detail: 'The provided assertion is invalid.', code: 'BAD_REQUEST', status: 400, meta: {} }])
+  }
 })
 
 test('an access token and a refresh token end on the next request', async () => {
@@ -87,7 +99,7 @@ test('an access token and a refresh token end on the next request', async () => 
 test('the token of a guest is ended by who has the secret, and by nobody else', async () => {
   const channel = await ada.make('sales_channel')
   const { accessToken: token } = await auth.authenticate('client_credentials', { domain: guildhall.domain, clientId: channel.client_id, clientSecret: channel.client_secret })
-  for (const other of [{ clientId: channel.client_id }, { clientId: channel.client_id, clientSecret: 'wrong' }, { clientId: ada.shop.client_id, clientSecret: ada.shop.client_secret }]) {
+  for (const other of [{}, { clientId: channel.client_id }, { clientId: channel.client_id, clientSecret: 'wrong' }, { clientId: ada.shop.client_id, clientSecret: ada.shop.client_secret }]) {
     const refused = await auth.revoke({ ...other, token })
     assert.deepEqual([refused.errors[0].title, refused.errors[0].status], ['unauthorized_client', 403])
     assert.equal((await core(token, '/api/organization')).status, 200)

@@ -5,6 +5,8 @@ import * as auth from '@commercelayer/js-auth'
 import { CommerceLayerProvisioning } from '@commercelayer/provisioning-sdk'
 import { start } from './server.mjs'
 
+const MEMBERS = ['accessToken', 'createdAt', 'expires', 'expiresIn', 'scope', 'tokenType']
+
 let guildhall
 let ada
 
@@ -29,7 +31,7 @@ const personal = () => auth.authenticate('client_credentials', {
 
 test('a personal application gets exactly these members and claims', async () => {
   const granted = await personal()
-  assert.deepEqual(Object.keys(granted).sort(), ['accessToken', 'createdAt', 'expires', 'expiresIn', 'scope', 'tokenType'])
+  assert.deepEqual(Object.keys(granted).sort(), MEMBERS)
   assert.deepEqual([granted.tokenType, granted.expiresIn, granted.scope], ['bearer', 7200, 'provisioning-api'])
   const { header, payload } = auth.jwtDecode(granted.accessToken)
   assert.deepEqual([header.alg, header.typ, header.kid.length], ['RS512', 'JWT', 64])
@@ -51,9 +53,13 @@ test('the published keys verify it', async () => {
 test('a sales channel gets a guest token', async () => {
   const channel = await credentials('sales_channel')
   const granted = await auth.authenticate('client_credentials', { domain: guildhall.domain, clientId: channel.client_id, scope: 'market:code:europe' })
+  assert.deepEqual(Object.keys(granted).sort(), MEMBERS)
   assert.deepEqual([granted.scope, granted.expiresIn], ['market:code:europe', 14400])
+  const whole = await auth.authenticate('client_credentials', { domain: guildhall.domain, clientId: channel.client_id })
+  assert.equal(whole.scope, 'market:all')
   const { payload } = auth.jwtDecode(granted.accessToken)
   assert.deepEqual(payload.organization, { id: channel.organization.id, slug: channel.organization.slug, enterprise: true, region: 'eu-west-1' })
+  assert.deepEqual(Object.keys(payload).sort(), ['application', 'exp', 'iat', 'iss', 'organization', 'rand', 'scope', 'test'])
   assert.deepEqual([payload.application.public, payload.application.confidential, payload.test], [true, false, true])
   assert.equal(auth.jwtIsSalesChannel(payload), true)
   // Who shows the secret is told from who does not.
@@ -67,17 +73,22 @@ test('an integration gets a token for everything', async () => {
   const integration = await credentials('integration', { mode: 'live' })
   const client = { domain: guildhall.domain, clientId: integration.client_id, clientSecret: integration.client_secret }
   const granted = await auth.authenticate('client_credentials', client)
+  assert.deepEqual(Object.keys(granted).sort(), MEMBERS)
   assert.equal(granted.scope, 'market:all')
   const { payload } = auth.jwtDecode(granted.accessToken)
+  assert.deepEqual(Object.keys(payload).sort(), ['application', 'exp', 'iat', 'iss', 'organization', 'rand', 'scope', 'test'])
+  assert.equal(auth.jwtIsIntegration(payload), true)
   assert.deepEqual([payload.test, payload.application.kind, payload.application.confidential], [false, 'integration', true])
-  const wrong = await auth.authenticate('client_credentials', { ...client, clientSecret: 'wrong' })
-  assert.deepEqual(wrong.errors, [{
-    title: 'invalid_client',
-    detail: 'Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.',
-    code: 'UNAUTHORIZED',
-    status: 401,
-    meta: {}
-  }])
+  for (const wrong of [{ clientSecret: 'wrong' }, { clientId: 'unknown' }]) {
+    const refused = await auth.authenticate('client_credentials', { ...client, ...wrong })
+    assert.deepEqual(refused.errors, [{
+      title: 'invalid_client',
+      detail: 'Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.',
+      code: 'UNAUTHORIZED',
+      status: 401,
+      meta: {}
+    }])
+  }
 })
 
 test('a revoked token is refused', async () => {

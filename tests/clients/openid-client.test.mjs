@@ -65,7 +65,8 @@ test('every way to show who one is', async () => {
     for (let time = 0; time < 2; time++) assert.equal((await client.clientCredentialsGrant(config)).scope, 'market:all')
   }
   const wrong = await discover(await grace.make('integration'), client.ClientSecretBasic('wrong'))
-  await assert.rejects(client.clientCredentialsGrant(wrong), (error) => error.cause?.[0]?.scheme === 'basic' || error.error === 'invalid_client')
+  // It reads the challenge instead of the body where there is one.
+  await assert.rejects(client.clientCredentialsGrant(wrong), (error) => error.cause?.[0]?.scheme === 'basic')
 })
 
 test('a public client on the own machine, with another port', async () => {

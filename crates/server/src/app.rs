@@ -19,7 +19,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tokio::sync::Notify;
 use webauthn_rs::prelude::Webauthn;
 
@@ -53,6 +53,8 @@ pub struct App {
     pub(crate) given: oauth::Given,
     /// Applications that have just shown who they are.
     pub(crate) known: oauth::Known,
+    /// The latest second that a token was dated here.
+    latest_date: AtomicI64,
     /// Secrets that were used since that was last written down.
     pub uses: Uses,
     /// Who guessed how often.
@@ -108,6 +110,7 @@ impl App {
             verified: Verified::new(),
             given: oauth::Given::new(),
             known: oauth::Known::new(),
+            latest_date: AtomicI64::default(),
             uses: Uses::default(),
             guesses,
             hasher: Hasher::new(config.hashers)?,
@@ -122,6 +125,19 @@ impl App {
             vault,
             keys,
         }))
+    }
+}
+
+impl App {
+    /// Notes that a token is dated to this second.
+    pub(crate) fn note_date(&self, second: i64) {
+        self.latest_date.fetch_max(second, Ordering::Relaxed);
+    }
+
+    /// The first second that is later than the date of every token that was made here until `now`, in milliseconds: the
+    /// clock may have been put back since the latest of them was dated.
+    pub(crate) fn next_date(&self, now: i64) -> i64 {
+        self.latest_date.load(Ordering::Relaxed).max(now / 1000) + 1
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How often.
 const PAUSE: Duration = Duration::from_mins(10);
+/// By how much a clock may have been wrong, in milliseconds.
+const CLOCK: i64 = 7 * DAY;
 /// How long it is known that a letter was sent, in milliseconds: thirty days.
 const LETTER_LIFE: i64 = 30 * DAY;
 /// How long a link that has ended can say why, in milliseconds: a year.
@@ -22,21 +24,20 @@ const VERSION_LIFE: i64 = 365 * DAY;
 /// How many versions are taken from sight in one unit.
 const MOST_VERSIONS: i64 = 1000;
 
+/// What says that something is over, and is kept longer than that something: a clock that is put right brings none back.
+const ENDED: [&str; 3] = ["spent_challenges", "spent_assertions", "revoked_tokens"];
+
 /// What ends at its `expires_at`. What a chain gave goes before the chain.
-const ENDING: [&str; 14] = [
+const ENDING: [&str; 10] = [
     "sessions",
     "owed_codes",
-    "spent_challenges",
     "sign_ups",
     "proofs",
     "chain_tokens",
     "refresh_tokens",
-    "authorization_codes",
     "device_codes",
     "pushed_requests",
-    "spent_assertions",
     "chains",
-    "revoked_tokens",
     "rates",
 ];
 
@@ -66,12 +67,19 @@ pub async fn sweep(app: &App) -> Result<(), Error> {
     let now = app.clock.now();
     let mut result = app.db.write(move |tx| client_secrets::sweep(tx, now)).await;
     result = result.and(app.db.write(move |tx| chains::forget_answers(tx, now)).await.map(drop));
-    for table in ENDING {
+    let ending = ENDING.iter().map(|table| (table, now));
+    for (table, until) in ending.chain(ENDED.iter().map(|table| (table, now - CLOCK))) {
         let mut sql = Sql::text("delete from ");
-        sql.push(table).push(" where expires_at < ").bind(now);
+        sql.push(table).push(" where expires_at < ").bind(until);
         result = result.and(run(app, sql).await);
     }
     for (sql, until) in [
+        // One that comes again ends what it was redeemed for, however late.
+        (
+            "delete from authorization_codes where expires_at < ? and
+             (chain_id is null or not exists (select 1 from chains c where c.id = authorization_codes.chain_id))",
+            now,
+        ),
         ("delete from guesses where full_at < ?", now),
         ("delete from letters where created_at < ? and due_at is null", now - LETTER_LIFE),
         (

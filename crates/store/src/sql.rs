@@ -23,7 +23,7 @@ impl Sql {
     /// When text and arguments do not match: that is a mistake in the program, found by its first test.
     pub fn new<const N: usize>(text: &str, args: [Value; N]) -> Self {
         assert_eq!(text.matches('?').count(), N, "one argument for each ? of: {text}");
-        Self { text: text.to_owned(), args: args.into() }
+        Self { text: text.to_owned(), args: args.into_iter().map(Value::storable).collect() }
     }
 
     /// Text without arguments.
@@ -41,7 +41,7 @@ impl Sql {
     /// Adds an argument.
     pub fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.text.push('?');
-        self.args.push(value.into());
+        self.args.push(value.into().storable());
         self
     }
 

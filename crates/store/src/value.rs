@@ -13,6 +13,17 @@ pub enum Value {
     Flag(bool),
 }
 
+impl Value {
+    /// What every engine takes: no text of theirs holds a NUL, so that nothing which has one is ever found, and what
+    /// was let through with one is kept with U+FFFD instead.
+    pub(crate) fn storable(self) -> Self {
+        match self {
+            Self::Text(text) if text.contains('\0') => Self::Text(text.replace('\0', "\u{fffd}")),
+            value => value,
+        }
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())

@@ -1,5 +1,6 @@
 //! An application that asks for tokens: an API credential, somebody's personal one, or the dashboard's own.
 
+use crate::App;
 use crate::bearer::{ApplicationClaim, OrganizationClaim};
 use crate::crypto::{Vault, equal, hash};
 use guildhall_jsonapi::Secrets as _;
@@ -111,8 +112,8 @@ const CREDENTIAL: &str = "
 /// From which second on the tokens of an application count, once all that it was given so far are ended: an expression
 /// over its row. Tokens carry whole seconds, so what is given from the next one on is new, and dated so; where that
 /// was said before, in this very second or by a clock that has been put right since, it is the second after that.
-pub fn ended(now: i64) -> Sql {
-    let next = now / 1000 + 1;
+pub fn ended(app: &App, now: i64) -> Sql {
+    let next = app.next_date(now);
     Sql::new("case when valid_from < ? then ? else valid_from + 1 end", [next.into(), next.into()])
 }
 

@@ -28,12 +28,25 @@ struct Claims {
     iss: String,
     sub: String,
     aud: Json,
-    exp: i64,
+    exp: Seconds,
     jti: String,
     #[serde(default)]
-    nbf: Option<i64>,
+    nbf: Option<Seconds>,
     #[serde(default)]
-    iat: Option<i64>,
+    iat: Option<Seconds>,
+}
+
+/// A moment in seconds, which may have a fraction (RFC 7519, 2).
+#[derive(Clone, Copy, Deserialize)]
+struct Seconds(f64);
+
+impl Seconds {
+    /// The same in milliseconds, if any clock can show it.
+    fn millis(self) -> Option<i64> {
+        let millis = self.0 * 1000.0;
+        #[expect(clippy::cast_possible_truncation, reason = "a number below 2^53 fits")]
+        (millis.abs() < 9e15).then_some(millis as i64)
+    }
 }
 
 /// An assertion that is true.
@@ -164,9 +177,8 @@ pub fn check(
         Json::Array(names) => !names.is_empty() && names.iter().all(|name| name.as_str().is_some_and(ours)),
         _ => false,
     };
-    let millis = |seconds: i64| seconds.checked_mul(1000);
-    let expires_at = millis(claims.exp)?;
-    let begun = |at: Option<i64>| at.is_none_or(|at| millis(at).is_some_and(|at| at <= now + SKEW));
+    let expires_at = claims.exp.millis()?;
+    let begun = |at: Option<Seconds>| at.is_none_or(|at| at.millis().is_some_and(|at| at <= now + SKEW));
     let fits = claims.iss == client_id
         && claims.sub == client_id
         && for_us

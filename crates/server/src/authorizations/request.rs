@@ -32,6 +32,8 @@ pub struct Request {
     pub max_age: Option<i64>,
     /// Who it thinks the person is.
     pub login_hint: Option<String>,
+    /// An ID token of the person it is about, unchecked.
+    pub id_token_hint: Option<String>,
     /// The reference under which it was left here beforehand.
     pub pushed: Option<String>,
 }
@@ -87,7 +89,7 @@ impl Request {
 }
 
 /// What a request can say. Nothing else of it is kept.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -100,6 +102,7 @@ const KNOWN: [&str; 15] = [
     "prompt",
     "max_age",
     "login_hint",
+    "id_token_hint",
     "request",
     "request_uri",
     "ui_locales",
@@ -227,6 +230,7 @@ fn check(
         prompt,
         max_age,
         login_hint: get("login_hint").map(str::to_owned),
+        id_token_hint: get("id_token_hint").map(str::to_owned),
         pushed,
         application,
     })

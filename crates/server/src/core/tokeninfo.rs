@@ -28,8 +28,15 @@ pub(super) fn show(app: &App, tx: &mut Tx<'_>, visitor: &Visitor) -> Result<Answ
         Some(user) => member(tx, organization, user)?,
         None => (Json::Null, None, None),
     };
-    // Who acts for somebody has their role, and nobody's else.
-    let role_id = if user.is_some() { own_role } else { credential.maybe_text(3).map(str::to_owned) };
+    // Each kind has rights of its own (contract 7.8): a sales channel none that are told here, an integration those of
+    // its role, whomever it acts for; what acts for somebody otherwise has theirs, and nobody's else.
+    let of_credential = credential.maybe_text(3).map(str::to_owned);
+    let (role_id, membership) = match credential.text(1) {
+        "sales_channel" => (None, None),
+        "integration" | "resources" => (of_credential, None),
+        _ if user.is_some() => (own_role, membership),
+        _ => (of_credential, None),
+    };
     let (role, permissions) = role(tx, role_id.as_deref())?;
     let is_admin = role["kind"] == json!("admin");
     let apps = match &membership {

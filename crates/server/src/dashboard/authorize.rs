@@ -9,6 +9,7 @@ use crate::authorizations::{codes, consents, pushed, redirects, scope};
 use crate::clock::MINUTE;
 use crate::crypto::equal;
 use crate::http::Answer;
+use crate::oauth::identity;
 use crate::work::Work;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,12 +35,19 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Answer> {
         Err(answer) => return Ok(answer),
     };
     let silent = request.prompts("none");
+    let meant = meant(visit, &request);
+    if meant == Meant::Nobody {
+        return Ok(back(visit, &request, "invalid_request", "id_token_hint is no ID token of yours"));
+    }
     let Some(session) = &visit.session else {
         if silent {
             return Ok(back(visit, &request, "login_required", "nobody is signed in"));
         }
         return Ok(sign_in(visit, request.login_hint.as_deref()));
     };
+    if !meant.is(&session.user) {
+        return Ok(back(visit, &request, "login_required", "somebody else is signed in"));
+    }
     if is_stale(visit, session, &request) {
         if silent {
             return Ok(back(visit, &request, "login_required", "they showed who they are too long ago"));
@@ -66,7 +74,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Answer> {
         // Anybody could say that they are an application which cannot show that it is itself.
         || request.application.is_public();
     if !asks_again && !remembered.is_empty() && scope::covers(&remembered, &request.scope) {
-        return allow(visit, session, request).await;
+        return allow(visit, session, request, Yes::Remembered).await;
     }
     if silent {
         return Ok(back(visit, &request, "consent_required", "they have not said yes to this"));
@@ -82,11 +90,12 @@ pub(super) async fn decide(visit: &Visit<'_>) -> Result<Answer> {
     };
     let Some(session) = &visit.session else { return Ok(go(&here(visit, None))) };
     let (role, _) = known(visit, session, &request).await?;
-    if role.is_none() || is_stale(visit, session, &request) {
+    let is_odd = is_stale(visit, session, &request) || !meant(visit, &request).is(&session.user);
+    if role.is_none() || is_odd {
         return Ok(go(&here(visit, None)));
     }
     match visit.field("decision") {
-        "allow" => allow(visit, session, request).await,
+        "allow" => allow(visit, session, request, Yes::Said).await,
         _ => Ok(back(visit, &request, "access_denied", "they said no")),
     }
 }
@@ -115,6 +124,34 @@ async fn read(visit: &Visit<'_>) -> Result<std::result::Result<Request, Answer>>
         Wrong::Back(_) if visit.session.is_none() && visit.query("prompt") != "none" => sign_in(visit, None),
         Wrong::Back(back) => leave(visit, &back.address(&visit.app.issuer)),
     }))
+}
+
+/// Whom a request is about.
+#[derive(PartialEq)]
+enum Meant {
+    Anybody,
+    User(String),
+    /// Nobody that the application can know.
+    Nobody,
+}
+
+impl Meant {
+    fn is(&self, user: &str) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::User(meant) => meant == user,
+            Self::Nobody => false,
+        }
+    }
+}
+
+fn meant(visit: &Visit<'_>, request: &Request) -> Meant {
+    match &request.id_token_hint {
+        None => Meant::Anybody,
+        Some(hint) => {
+            identity::whom(visit.app, hint, &request.application).map_or(Meant::Nobody, Meant::User)
+        }
+    }
 }
 
 /// The name of their role, if they are a member, and to what they said yes before.
@@ -148,7 +185,7 @@ fn since(visit: &Visit<'_>, session: &Session) -> Option<i64> {
     let of_session = equal(signature, &signed_since(visit, &session.id, text));
     // One from before there was a session is good for as long as it takes to sign in.
     let of_nobody = equal(signature, &signed_since(visit, "", text));
-    let is_recent = visit.app.clock.now() - since <= LONGEST_SIGN_IN;
+    let is_recent = visit.app.clock.now().saturating_sub(since) <= LONGEST_SIGN_IN;
     (of_session || of_nobody && is_recent).then_some(since)
 }
 
@@ -206,26 +243,55 @@ fn stranger(visit: &Visit<'_>, session: &Session, request: &Request) -> Page {
     Page::narrow(heading, consent::whoever(visit, session, section, &here(visit, None))).status(403)
 }
 
-/// Remembers the yes and sends the browser back with a code.
-async fn allow(visit: &Visit<'_>, session: &Session, request: Request) -> Result<Answer> {
+/// How they say yes.
+#[derive(Clone, Copy, PartialEq)]
+enum Yes {
+    /// Now.
+    Said,
+    /// They did before.
+    Remembered,
+}
+
+/// What came of it.
+enum Outcome {
+    Given,
+    /// The request that was left here is used up.
+    Spent,
+    /// They are no member any more, or have taken their yes back.
+    Withdrawn,
+}
+
+/// Remembers the yes and sends the browser back with a code, if what it rests on is still so.
+async fn allow(visit: &Visit<'_>, session: &Session, request: Request, yes: Yes) -> Result<Answer> {
     let code = visit.app.chance.secret();
     let (kept, user, proved_at, unit) =
         (code.clone(), session.user.clone(), session.proved_at, request.clone());
-    let is_first = Work::run_as(visit.app, session, &visit.asked.id, move |work| {
+    let outcome = Work::run_as(visit.app, session, &visit.asked.id, move |work| {
+        let credential = unit.application.credential();
+        let stands = yes == Yes::Said
+            || scope::covers(&consents::remembered(work.tx, &user, credential)?, &unit.scope);
+        if !stands || consent::role_of(work.tx, &unit.application, &user)?.is_none() {
+            return Ok(Outcome::Withdrawn);
+        }
         if let Some(reference) = &unit.pushed
             && !pushed::spend(work.tx, reference)?
         {
-            return Ok(false);
+            return Ok(Outcome::Spent);
         }
-        consents::remember(work, &user, unit.application.credential(), &unit.scope)?;
+        consents::remember(work, &user, credential, &unit.scope)?;
         codes::keep(work.tx, &kept, &unit, &user, proved_at / 1000, work.now)?;
-        Ok(true)
+        Ok(Outcome::Given)
     })
     .await?;
-    if is_first {
-        return Ok(leave(visit, &request.answer(&code, &visit.app.issuer)));
-    }
-    Ok(dead_end(visit, 400, "request-over").answer(visit))
+    Ok(match outcome {
+        Outcome::Given => leave(visit, &request.answer(&code, &visit.app.issuer)),
+        Outcome::Spent => dead_end(visit, 400, "request-over").answer(visit),
+        Outcome::Withdrawn if request.prompts("none") => {
+            back(visit, &request, "consent_required", "they have just taken it back")
+        }
+        // The page has something else to say now.
+        Outcome::Withdrawn => go(&here(visit, None)),
+    })
 }
 
 fn back(visit: &Visit<'_>, request: &Request, error: &'static str, description: &'static str) -> Answer {

@@ -88,12 +88,15 @@ async fn by_assertion(app: &Arc<App>, params: &Params, shown: &str) -> Result<Ap
         return Err(refused());
     }
     let (client_id, now) = (subject.clone(), app.clock.now());
-    let mut application = app
-        .db
-        .read(move |tx| applications::by_client_id(tx, &client_id, now))
-        .await?
-        .filter(|application| application.method == Method::PrivateKey)
-        .ok_or_else(refused)?;
+    let found = app.db.read(move |tx| -> Result<_> {
+        let found = applications::by_client_id(tx, &client_id, now)?;
+        if found.as_ref().is_some_and(|application| application.credential().is_some()) {
+            applications::look_for_personal(tx, &client_id)?;
+        }
+        Ok(found)
+    });
+    let found = found.await?.filter(|application| application.method == Method::PrivateKey);
+    let mut application = found.ok_or_else(refused)?;
     let audiences = audiences(&app.issuer);
     let jwks = application.jwks.clone().unwrap_or_default();
     let checked = assertion::check(shown, &jwks, &subject, &audiences, now).ok_or_else(refused)?;

@@ -52,6 +52,14 @@ pub(super) async fn token(
     app.keys.sign(Use::Identity, &claims, app.clock.now()).map_err(|error| OAuthError::broken(&error))
 }
 
+/// The user that an ID token is about which this application was given, even if it has ended meanwhile.
+pub(crate) fn whom(app: &App, token: &str, application: &Application) -> Option<String> {
+    let claims: Map<String, Json> = app.keys.verify(Use::Identity, token, app.clock.now())?;
+    let says = |name: &str, value: &str| claims.get(name).is_some_and(|claim| claim == value);
+    let is_ours = says("iss", &app.issuer) && says("aud", &application.claim.client_id);
+    claims.get("sub").filter(|_| is_ours)?.as_str().map(str::to_owned)
+}
+
 /// What an application may know of a user.
 fn about(tx: &mut Tx<'_>, user: &str, asked: &str) -> Stored<Map<String, Json>> {
     let rows = tx.rows(&Sql::new(

@@ -39,7 +39,8 @@ pub(super) struct Granted {
 pub(super) fn claims(app: &App, application: &Application, scope: &str, seen_at: i64) -> Claims {
     // A token made in the second in which all of before were ended is dated to the next one: see the
     // rotation of a user's secret.
-    let now = seen_at.max(application.valid_from);
+    let date = seen_at.max(application.valid_from);
+    app.note_date(date);
     Claims {
         user: application.user.clone().map(|id| UserClaim { id }),
         organization: application.organization.clone(),
@@ -48,22 +49,23 @@ pub(super) fn claims(app: &App, application: &Application, scope: &str, seen_at:
         market: scope::market(scope),
         custom_claim: None,
         scope: scope.to_owned(),
-        exp: now + application.seconds,
+        // A date that is further ahead, since a clock was put back, makes it live no longer.
+        exp: date.min(seen_at + 1) + application.seconds,
         test: application.test,
         rand: app.chance.fraction(),
-        iat: now,
+        iat: date,
         iss: app.issuer.clone(),
     }
 }
 
-/// An access token for an application for itself.
-pub(super) fn access(app: &App, claims: &Claims) -> Result<Granted, OAuthError> {
+/// An access token that lives for so many seconds.
+pub(super) fn access(app: &App, claims: &Claims, seconds: i64) -> Result<Granted, OAuthError> {
     let access_token =
         app.keys.sign(Use::Access, claims, app.clock.now()).map_err(|error| OAuthError::broken(&error))?;
     Ok(Granted {
         access_token,
         token_type: "bearer".to_owned(),
-        expires_in: claims.exp - claims.iat,
+        expires_in: seconds,
         scope: claims.scope.clone(),
         created_at: claims.iat,
         refresh_token: None,
@@ -88,7 +90,7 @@ pub(super) async fn link(
         (None, _) => {}
     }
     claims.custom_claim = chain.custom_claim.as_deref().and_then(|claim| serde_json::from_str(claim).ok());
-    let mut granted = access(app, &claims)?;
+    let mut granted = access(app, &claims, application.seconds)?;
     let refresh_token = refresh_token(app, claims.iat);
     if scope::has(&chain.scope, "openid") && chain.user.is_some() {
         granted.id_token = Some(identity::token(app, application, chain, &granted.access_token).await?);

@@ -5,7 +5,7 @@ mod device;
 mod discovery;
 mod error;
 mod grants;
-mod identity;
+pub(crate) mod identity;
 mod introspect;
 mod issue;
 mod known;

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value as Json;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use url::form_urlencoded;
 
@@ -53,15 +53,8 @@ impl Params {
     }
 
     fn json(body: &[u8]) -> Result<Self, OAuthError> {
-        let Members(members) = serde_json::from_slice(body)
+        let Members(all) = serde_json::from_slice(body)
             .map_err(|_| OAuthError::unreadable("The body is not a JSON object, or has a member twice."))?;
-        let text = |value| match value {
-            Json::String(text) if text.contains('\0') => None,
-            Json::String(text) => Some(text),
-            Json::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        let all = members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect();
         Ok(Self { all, two_methods: false })
     }
 
@@ -81,8 +74,8 @@ impl Params {
     }
 }
 
-/// The members of a JSON object, each of them once.
-struct Members(Vec<(String, Json)>);
+/// The members of a JSON object that are texts or numbers, each of them once.
+struct Members(Parameters);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -95,14 +88,20 @@ impl<'de> Deserialize<'de> for Members {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
-                let (mut members, mut names) = (Vec::new(), HashSet::new());
+                let mut members = BTreeMap::new();
                 while let Some((name, value)) = access.next_entry::<String, Json>()? {
-                    if !names.insert(name.clone()) {
+                    let text = match value {
+                        Json::String(text) if text.contains('\0') => None,
+                        Json::String(text) => Some(text),
+                        Json::Number(number) => Some(number.to_string()),
+                        _ => None,
+                    };
+                    if members.insert(name, text).is_some() {
                         return Err(A::Error::custom("a member is there twice"));
                     }
-                    members.push((name, value));
                 }
-                Ok(Members(members))
+                let texts = members.into_iter().filter_map(|(name, text)| Some((name, text?)));
+                Ok(Members(texts.collect()))
             }
         }
         deserializer.deserialize_map(Once)
@@ -119,7 +118,8 @@ fn basic(authorization: &str) -> Option<(String, String)> {
     let (id, secret) = decoded.split_once(':')?;
     let plain = |text: &str| {
         let encoded = format!("_={text}");
-        form_urlencoded::parse(encoded.as_bytes()).next().map(|(_, value)| value.into_owned())
+        let value = form_urlencoded::parse(encoded.as_bytes()).next().map(|(_, value)| value.into_owned());
+        value.filter(|value| !value.contains('\0'))
     };
     Some((plain(id)?, plain(secret)?))
 }

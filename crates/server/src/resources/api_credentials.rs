@@ -230,7 +230,7 @@ fn end_tokens(work: &mut Work<'_, '_>, credential: &Record) -> Result<Map<String
     }
     // The same as `applications::ended`, so that history has it.
     let before = credential.column("valid_from").as_i64().unwrap_or(0);
-    Ok(Map::from_iter([("valid_from".to_owned(), json!((work.now / 1000 + 1).max(before + 1)))]))
+    Ok(Map::from_iter([("valid_from".to_owned(), json!(work.app.next_date(work.now).max(before + 1)))]))
 }
 
 /// Takes a credential out of use, or back: for the operator.

@@ -39,7 +39,7 @@ static SPEC: Spec = Spec {
         flag("safe_to_remove")
             .derived()
             .from(SAFE_TO_REMOVE)
-            .doc("Whether another secret was used a week, and as long as a token lives, after this one.")
+            .doc("Whether another secret was used a week, and as long as its tokens live, after this one.")
             .example("false"),
     ],
     relationships: &[
@@ -49,13 +49,14 @@ static SPEC: Spec = Spec {
     inner: &[text("hash")],
 };
 
-/// Whether a secret can go: another one was used a week and a whole token's life after it. Whoever still used it
-/// would have come back by then for a new token, even if that is once a night.
+/// Whether a secret can go: another one was used a week and a whole token's life after it, and for a webapp the life of
+/// a refresh token. Whoever still used it would have come back by then for a new token, even if that is once a night.
 pub const SAFE_TO_REMOVE: &str = "exists (
     select 1 from client_secrets o join api_credentials c on c.id = o.api_credential_id
     where o.api_credential_id = {t}.api_credential_id and o.id <> {t}.id and o.expires_at is null
     and o.last_used_at > coalesce({t}.last_used_at, {t}.created_at) + 604800000
     and o.last_used_at > coalesce({t}.last_used_at, {t}.created_at) + coalesce(c.expires_in, 7200) * 1000
+    and (c.kind <> 'webapp' or o.last_used_at > coalesce({t}.last_used_at, {t}.created_at) + 1209600000)
 )";
 
 /// The secret that a credential shows: the oldest that is not about to end, or else the one that lives longest.

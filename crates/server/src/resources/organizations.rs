@@ -298,7 +298,9 @@ pub fn set_disabled(work: &mut Work<'_, '_>, organization: &Record, disabled: bo
     work.update(organization, Map::from_iter([("disabled_at".to_owned(), at)]))?;
     if disabled {
         let mut sql = Sql::text("update api_credentials set valid_from = ");
-        sql.append(&applications::ended(work.now)).push(" where organization_id = ").bind(&organization.id);
+        sql.append(&applications::ended(work.app, work.now))
+            .push(" where organization_id = ")
+            .bind(&organization.id);
         work.tx.execute(&sql)?;
         chains::end_of_organization(work.tx, &organization.id, work.now)?;
         for table in ["authorization_codes", "device_codes", "pushed_requests"] {

@@ -238,7 +238,7 @@ pub fn client_id(work: &mut Work<'_, '_>, user: &str) -> Result<String> {
 pub fn rotate_secret(work: &mut Work<'_, '_>, user: &Record) -> Result<Application> {
     let secret = work.app.chance.secret();
     let mut sql = Sql::text("update user_applications set secret_hash = ");
-    sql.bind(hash(&secret)).push(", valid_from = ").append(&applications::ended(work.now));
+    sql.bind(hash(&secret)).push(", valid_from = ").append(&applications::ended(work.app, work.now));
     sql.push(" where user_id = ").bind(&user.id);
     work.tx.execute(&sql)?;
     let client_id = client_id(work, &user.id)?;
@@ -291,7 +291,7 @@ pub fn set_disabled(work: &mut Work<'_, '_>, user: &Record, disabled: bool) -> R
 /// Ends every token that was given to a user's personal application or on their behalf so far.
 pub fn end_tokens(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
     let mut sql = Sql::text("update user_applications set valid_from = ");
-    sql.append(&applications::ended(work.now)).push(" where user_id = ").bind(user);
+    sql.append(&applications::ended(work.app, work.now)).push(" where user_id = ").bind(user);
     work.tx.execute(&sql)?;
     chains::end_of_user(work.tx, user, work.now)?;
     for sql in

@@ -113,6 +113,28 @@ async fn a_key_of_another_node_is_met_with_its_first_token() {
 }
 
 #[tokio::test]
+async fn an_installation_may_have_keys_of_4096_bits() {
+    let guild = Guild::new().await;
+    let client = integration(&guild).await;
+    let before = token(&client, "a").await;
+    guild.pass(SECOND);
+    keys::replace(&guild.app.db, &guild.app.vault, 4096, Some(0), guild.app.clock.now()).await.unwrap();
+    guild.app.keys.refresh(&guild.app.db, &guild.app.vault).await.unwrap();
+    let after = token(&client, "b").await;
+    let set = guild.nobody().get("/.well-known/jwks.json").await.json();
+    let long = set["keys"].as_array().unwrap().iter().find(|key| key["kid"] == signer(&after)).unwrap();
+    assert_eq!(URL_SAFE_NO_PAD.decode(long["n"].as_str().unwrap()).unwrap().len(), 512);
+    assert_ne!(signer(&before), signer(&after));
+    let (_, signature) = after.rsplit_once('.').unwrap();
+    assert_eq!(URL_SAFE_NO_PAD.decode(signature).unwrap().len(), 512);
+    let restarted = guild.restarted().await;
+    for token in [&before, &after] {
+        assert!(client.is_open_to(token).await);
+        assert_eq!(restarted.bearer(token).at("blue.example.test", "/api/organization").await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_leaked_is_refused_at_once() {
     let guild = Guild::new().await;
     let client = integration(&guild).await;

@@ -35,15 +35,17 @@ async fn discovery_code_with_pkce_refresh_introspection_and_revocation() {
     let client = |request: HttpRequest| send(&guild, request);
     let issuer = IssuerUrl::new("https://auth.example.test".to_owned()).unwrap();
     let metadata = CoreProviderMetadata::discover_async(issuer, &client).await.unwrap();
-    let url = |path: &str| format!("https://auth.example.test/oauth/{path}");
+    // What OpenID Connect has no name for, its users take from the same document (RFC 8414).
+    let document = guild.nobody().get("/.well-known/openid-configuration").await.json();
+    let url = |name: &str| document[name].as_str().unwrap().to_owned();
     let known = CoreClient::from_provider_metadata(
         metadata,
         ClientId::new(shop.client_id.clone()),
         Some(ClientSecret::new(shop.client_secret.clone())),
     )
     .set_redirect_uri(RedirectUrl::new(CALLBACK.to_owned()).unwrap())
-    .set_introspection_url(IntrospectionUrl::new(url("introspect")).unwrap())
-    .set_revocation_url(RevocationUrl::new(url("revoke")).unwrap());
+    .set_introspection_url(IntrospectionUrl::new(url("introspection_endpoint")).unwrap())
+    .set_revocation_url(RevocationUrl::new(url("revocation_endpoint")).unwrap());
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let (address, state, nonce) = known
         .authorize_url(

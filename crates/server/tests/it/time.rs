@@ -2,6 +2,7 @@
 //! clocks that are put right.
 
 use crate::guild::{DAY, Guild, HOUR, Organization, link};
+use crate::webapp::{Tokens, Webapp};
 use guildhall::config::Switch;
 use guildhall::mail::outbox::{self, Fate};
 use guildhall::{keys, sharing, sweep};
@@ -111,9 +112,12 @@ async fn a_day_passes_and_nothing_is_lost_or_kept_or_done_twice() {
     assert_eq!(here.number("select count(*) from letters where sent_at is null").await, 0);
     here.pass(5 * HOUR);
     tend(&there).await;
-    assert_eq!(here.number("select count(*) from revoked_tokens").await, 0);
     assert_eq!(here.number("select count(*) from rates").await, 0);
     assert_eq!(here.number("select count(*) from guesses").await, 0);
+    // What says no is kept a week longer than that to which it says it.
+    here.pass(8 * DAY);
+    tend(&there).await;
+    assert_eq!(here.number("select count(*) from revoked_tokens").await, 0);
 }
 
 #[tokio::test]
@@ -147,6 +151,50 @@ async fn a_clock_that_is_put_right_stops_nothing_and_revives_nothing() {
         }
         assert_eq!(guild.number("select count(*) from letters where sent_at is null").await, 0, "{jump}");
     }
+}
+
+#[tokio::test]
+async fn what_is_ended_after_a_clock_was_put_back_stays_ended() {
+    let guild = Guild::new().await;
+    guild.user("ada").await;
+    for jump in [-500, -10 * 1000, -50 * 1000, -HOUR] {
+        let ada = guild.with_new_token("ada@example.com").await;
+        let shop = Webapp::of(ada.creates_organization("Blue").await, json!({ "kind": "integration" })).await;
+        let grant = json!({ "grant_type": "client_credentials" });
+        let before = Tokens::of(&shop.asks_for_token(grant.clone()).await).access;
+        guild.pass(jump);
+        let path = format!("/api/api_credentials/{}", shop.id);
+        let change = crate::guild::change("api_credentials", &shop.id, json!({ "_end_tokens": true }));
+        assert_eq!(ada.patch(&path, change).await.status, 200, "{jump}");
+        let after = Tokens::of(&shop.asks_for_token(grant).await).access;
+        for pass in [0, 1000, 61_000, -jump] {
+            guild.pass(pass);
+            assert!(!shop.is_open_to(&before).await, "{jump}, {pass} later");
+            assert!(shop.is_open_to(&after).await, "{jump}, {pass} later");
+        }
+        // A personal token, and everything that a disabled user had.
+        let personal = guild.with_new_token("ada@example.com").await;
+        guild.pass(jump);
+        let again = guild.with_new_token("ada@example.com").await;
+        assert_eq!(personal.get("/api/user").await.status, 401, "{jump}");
+        assert_eq!(again.get("/api/user").await.status, 200, "{jump}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_when_things_were_cleared_away_brings_nothing_back() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let shop = Webapp::of(ada.creates_organization("Blue").await, json!({ "kind": "integration" })).await;
+    let token = Tokens::of(&shop.asks_for_token(json!({ "grant_type": "client_credentials" })).await).access;
+    let body = json!({ "client_id": shop.client_id, "client_secret": shop.client_secret, "token": token });
+    assert_eq!(guild.nobody().post("/oauth/revoke", body).await.status, 200);
+    guild.pass(6 * DAY);
+    tend(&guild).await;
+    guild.pass(-6 * DAY);
+    assert!(!shop.is_open_to(&token).await);
+    let restarted = guild.restarted().await;
+    assert_eq!(restarted.bearer(&token).at("blue.example.test", "/api/organization").await.status, 401);
 }
 
 #[tokio::test]

@@ -92,6 +92,11 @@ impl<'g> Webapp<'g> {
             _ => json!({}),
         };
         let id = organization.makes("api_credentials", attributes, relationships).await;
+        Self::existing(&organization, &id).await
+    }
+
+    /// A credential that an organization has.
+    pub(crate) async fn existing(organization: &Organization<'g>, id: &str) -> Self {
         let owner = &organization.owner;
         let shown = owner.get(&format!("/api/api_credentials/{id}")).await;
         let slug = owner.get(&format!("/api/organizations/{}", organization.id)).await.attribute("slug");
@@ -101,8 +106,8 @@ impl<'g> Webapp<'g> {
             slug: slug.as_str().unwrap().to_owned(),
             client_id: text("client_id"),
             client_secret: text("client_secret"),
-            id,
-            organization,
+            id: id.to_owned(),
+            organization: organization.clone(),
         }
     }
 

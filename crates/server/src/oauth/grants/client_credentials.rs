@@ -62,9 +62,10 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
     let scope = scope(&application, params.get("scope"))?;
     let claims = issue::claims(app, &application, scope, seen_at);
     if let Some(kept) = kept.filter(|kept| !revoked && is_still_true(app, &application, kept, &claims)) {
-        return Ok(Granted { expires_in: kept.claims.exp - claims.iat, ..kept.granted.clone() });
+        let now = claims.exp - application.seconds;
+        return Ok(Granted { expires_in: kept.claims.exp - now, ..kept.granted.clone() });
     }
-    let granted = issue::access(app, &claims)?;
+    let granted = issue::access(app, &claims, application.seconds)?;
     if !asker.0.is_empty() {
         let kept = Kept { claims, granted: granted.clone(), seen: AtomicI64::default() };
         app.given.0.insert(asker, Arc::new(kept));
@@ -116,7 +117,7 @@ fn is_still_true(app: &App, application: &Application, kept: &Kept, now: &Claims
     of_now == kept.claims
         && kept.claims.iat >= application.valid_from
         && kept.claims.iat <= now.iat + SKEW
-        && kept.claims.exp - now.iat > FRESH
-        && kept.claims.exp - kept.claims.iat == now.exp - now.iat
+        && kept.claims.exp - (now.exp - application.seconds) > FRESH
+        && kept.granted.expires_in == application.seconds
         && app.keys.accepts(&kept.granted.access_token, app.clock.now())
 }

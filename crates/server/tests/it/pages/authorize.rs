@@ -261,7 +261,9 @@ async fn nobody_makes_up_that_they_have_shown_who_they_are() {
     let next = parameter(&asked.path, "next").unwrap();
     let signed = parameter(&next, "since").unwrap();
     let (_, signature) = signed.split_once('.').unwrap();
-    for since in ["0".to_owned(), "0.".to_owned(), format!("0.{signature}"), ".".to_owned(), signed] {
+    let earliest = format!("{}.{signature}", i64::MIN);
+    for since in ["0".to_owned(), "0.".to_owned(), format!("0.{signature}"), ".".to_owned(), earliest, signed]
+    {
         for (name, value) in [("prompt", "login"), ("max_age", "0")] {
             let page = ada.open(&shop.asks(&[(name, value), ("since", &since)])).await;
             assert!(page.path.starts_with("/confirm?next="), "{name} {since}: {}", page.path);
@@ -279,6 +281,121 @@ async fn nobody_makes_up_that_they_have_shown_who_they_are() {
     assert!(ada.open(&next).await.path.starts_with("/confirm?next="));
     guild.pass(601 * SECOND);
     assert!(browser.open(&next).await.path.starts_with("/confirm?next="));
+}
+
+#[tokio::test]
+async fn whom_an_application_means_is_who_lets_it_in() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::new(&guild).await;
+    let bob = guild.signed_up("bob").await;
+    shop.organization.invites("bob@example.com", &shop.organization.read_only).await;
+    let hint = async |browser: &Browser<'_>| {
+        let given = shop.is_let_in_for(browser, "openid market:all").await;
+        given.all["id_token"].as_str().unwrap().to_owned()
+    };
+    let (adas, bobs) = (hint(&ada).await, hint(&bob).await);
+    let other = Webapp::of(shop.organization.clone(), json!({})).await;
+    // It may have ended long ago.
+    guild.pass(7 * 24 * 3600 * SECOND);
+    let ada = guild.browser();
+    ada.signs_in("ada").await;
+    let asks = |hint: &str, prompt: &str| shop.asks(&[("id_token_hint", hint), ("prompt", prompt)]);
+    for prompt in ["none", ""] {
+        let page = ada.open(&asks(&adas, prompt)).await;
+        assert!(parameter(&page.path, "code").is_some(), "{}", page.path);
+        let page = ada.open(&asks(&bobs, prompt)).await;
+        assert_eq!(parameter(&page.path, "error").as_deref(), Some("login_required"), "{}", page.path);
+        assert_eq!(parameter(&page.path, "code"), None);
+        let (signed, _) = adas.rsplit_once('.').unwrap();
+        for odd in ["x", "a.b.c", &format!("{signed}.AAAA"), &shop.client_secret] {
+            let page = ada.open(&asks(odd, prompt)).await;
+            assert_eq!(parameter(&page.path, "error").as_deref(), Some("invalid_request"), "{odd}");
+        }
+    }
+    // Nor does a form help, nor the token of another application.
+    let path = asks(&bobs, "consent");
+    let page = ada.send(&path, &[("decision", "allow")]).await;
+    assert_eq!(parameter(&page.path, "code"), None, "{}", page.path);
+    let page = ada.open(&other.asks(&[("id_token_hint", &adas)])).await;
+    assert_eq!(parameter(&page.path, "error").as_deref(), Some("invalid_request"), "{}", page.path);
+}
+
+#[tokio::test]
+async fn what_nobody_knows_changes_nothing() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::new(&guild).await;
+    for display in ["page", "popup"] {
+        let path = shop.asks(&[
+            ("unknown", "x"),
+            ("display", display),
+            ("ui_locales", "se"),
+            ("claims_locales", "se"),
+            ("acr_values", "1 2"),
+            ("prompt", "consent"),
+        ]);
+        assert_eq!(ada.open(&path).await.heading(), "Shop wants to act for you");
+        let address = ada.send(&path, &[("decision", "allow")]).await.path;
+        assert_eq!(shop.redeems(&parameter(&address, "code").unwrap()).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_dashboards_own_application_has_codes_too() {
+    let guild = Guild::new().await;
+    let ada = guild.signed_up("ada").await;
+    let here = "http://127.0.0.1:49152/callback";
+    let challenge = crate::webapp::challenge();
+    let path = format!(
+        "/oauth/authorize?{}",
+        query(&[
+            ("response_type", "code"),
+            ("client_id", "dashboard"),
+            ("redirect_uri", here),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ])
+    );
+    ada.open(&path).await;
+    let address = ada.send(&path, &[("decision", "allow")]).await.path;
+    let grant = json!({
+        "grant_type": "authorization_code", "client_id": "dashboard", "redirect_uri": here,
+        "code": parameter(&address, "code").unwrap(), "code_verifier": crate::webapp::VERIFIER,
+    });
+    let tokens = Tokens::of(&guild.nobody().post("/oauth/token", grant).await);
+    insta::assert_snapshot!(crate::guild::pretty(&tokens.all, &["access_token", "refresh_token"]), @r#"
+    {
+      "access_token": "…",
+      "token_type": "bearer",
+      "expires_in": 7200,
+      "scope": "provisioning-api metrics-api",
+      "created_at": 1767268800,
+      "refresh_token": "…",
+      "owner_id": "AAAAAAAAAI",
+      "owner_type": "user"
+    }
+    "#);
+    insta::assert_snapshot!(crate::guild::pretty(&tokens.claims(), &["rand"]), @r#"
+    {
+      "user": {
+        "id": "AAAAAAAAAI"
+      },
+      "application": {
+        "id": "dashboard",
+        "client_id": "dashboard",
+        "kind": "dashboard",
+        "public": false,
+        "confidential": false
+      },
+      "scope": "provisioning-api metrics-api",
+      "exp": 1767276000,
+      "test": false,
+      "rand": "…",
+      "iat": 1767268800,
+      "iss": "https://auth.example.test"
+    }
+    "#);
+    assert_eq!(guild.bearer(&tokens.access).get("/api/user").await.status, 200);
+    assert_eq!(guild.bearer(&tokens.access).get("/api/organizations").await.status, 200);
 }
 
 #[tokio::test]

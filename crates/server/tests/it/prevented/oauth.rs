@@ -221,6 +221,72 @@ async fn a_client_id_cannot_be_told_from_none() {
     assert_eq!(told[0], told[1]);
     assert_eq!(told[0], told[2]);
     assert_eq!(told[0].0, 401);
+    // Nor by an assertion that nobody has signed.
+    let mut told = Vec::new();
+    for client_id in
+        [known.client_id.as_str(), &made.client_id, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+    {
+        let payload = json!({ "iss": client_id, "sub": client_id, "aud": "x", "exp": 1, "jti": "1" });
+        let assertion = format!("{}.{}.e30", encode(&json!({ "alg": "ES256" })), encode(&payload));
+        let body = json!({
+            "grant_type": "client_credentials", "client_assertion": assertion,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        });
+        let before = guild.app.db.statements();
+        let reply = guild.nobody().post("/oauth/token", body).await;
+        told.push((reply.status, reply.text(), guild.app.db.statements() - before));
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0], told[2]);
+    assert_eq!(told[0].0, 401);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_while_it_is_used_is_not_given_again() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::new(&guild).await;
+    for round in 0..30 {
+        // A yes is taken back while a browser that was told nothing fetches one more code.
+        let given = shop.is_let_in_by(&ada).await;
+        let (silent, withdrawing) = (shop.asks(&[("prompt", "none")]), ada.again());
+        withdrawing.open("/account/applications").await;
+        let fields = [("id", shop.id.as_str())];
+        let (page, taken) =
+            tokio::join!(ada.open(&silent), withdrawing.send("/account/applications/withdraw", &fields));
+        assert_eq!(taken.status, 200, "{round}: {}", taken.text());
+        assert_eq!(guild.number("select count(*) from consents").await, 0, "{round}");
+        if let Some(code) = parameter(&page.path, "code") {
+            assert_eq!(refusal(&shop.redeems(&code).await), invalid_grant(), "{round}");
+        }
+        assert!(!shop.is_open_to(&given.access).await, "{round}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_while_it_is_used_opens_nothing_afterwards() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let client = Webapp::of(ada.creates_organization("Blue").await, json!({ "kind": "integration" })).await;
+    let grant = json!({ "grant_type": "client_credentials" });
+    let with = |token: &str| json!({ "client_id": client.client_id, "client_secret": client.client_secret, "token": token });
+    let nobody = guild.nobody();
+    for round in 0..30 {
+        let token = Tokens::of(&client.asks_for_token(grant.clone()).await).access;
+        let (revoked, given, visited, told) = tokio::join!(
+            nobody.post("/oauth/revoke", with(&token)),
+            client.asks_for_token(grant.clone()),
+            client.visits(&token, "/api/organization"),
+            nobody.post("/oauth/introspect", with(&token)),
+        );
+        assert_eq!((revoked.status, given.status, told.status), (200, 200, 200), "{round}");
+        assert!(matches!(visited.status, 200 | 401), "{round}");
+        assert!(!client.is_open_to(&token).await, "{round}");
+        assert_eq!(nobody.post("/oauth/introspect", with(&token)).await.json()["active"], json!(false));
+        // It is not given again, neither from what is kept here.
+        let next = Tokens::of(&client.asks_for_token(grant.clone()).await).access;
+        assert!(next != token && client.is_open_to(&next).await, "{round}");
+        assert_eq!(Tokens::of(&given).access == token, !client.is_open_to(&Tokens::of(&given).access).await);
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `/api/client_secrets`.
 
 use crate::guild::{DAY, Guild, NOON, SECOND, change, link};
-use crate::webapp::{Webapp, refusal};
+use crate::webapp::{Tokens, Webapp, refusal};
 use guildhall::config::SecretReaders;
 use guildhall_jsonapi::timestamp;
 use serde_json::{Value as Json, json};
@@ -122,6 +122,27 @@ async fn one_sees_when_it_was_used_and_that_it_can_go() {
 }
 
 #[tokio::test]
+async fn the_old_one_of_a_webapp_can_go_once_its_refresh_tokens_have_ended() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::new(&guild).await;
+    let new = adds(&shop, json!({})).await.attribute("secret").as_str().unwrap().to_owned();
+    let mut old = shop.is_let_in_by(&ada).await;
+    let begun = guild.app.clock.now();
+    let with_new =
+        |token: &str| json!({ "grant_type": "refresh_token", "refresh_token": token, "client_secret": new });
+    let safe = async || {
+        guildhall::server::note_uses(&guild.app).await;
+        let all = list(&shop).await;
+        all.iter().filter(|one| one["attributes"]["safe_to_remove"] == json!(true)).count()
+    };
+    for (days, expected) in [(8, 0), (13, 0), (15, 1)] {
+        guild.pass(begun + days * DAY - guild.app.clock.now());
+        old = Tokens::of(&shop.asks_for_token(with_new(&old.refresh)).await);
+        assert_eq!(safe().await, expected, "after {days} days");
+    }
+}
+
+#[tokio::test]
 async fn the_only_one_stays_and_there_are_five_at_most() {
     let guild = Guild::new().await;
     let shop = integration(&guild).await;
@@ -235,6 +256,18 @@ async fn an_installation_can_show_secrets_once() {
     assert_eq!((changed.status, changed.attribute("secret")), (200, json!("")));
     let body = json!({ "grant_type": "client_credentials", "client_id": made.attribute("client_id"), "client_secret": secret });
     assert_eq!(guild.nobody().post("/oauth/token", body).await.status, 200);
+    // A further one is shown to whoever makes it, and never after.
+    let document = json!({ "data": { "type": "client_secrets", "relationships": {
+        "api_credential": crate::guild::link("api_credentials", &made.id()),
+    } } });
+    let second = ada.post("/api/client_secrets", document).await;
+    let secret = second.attribute("secret").as_str().unwrap().to_owned();
+    assert_eq!((second.status, secret.len()), (201, 43));
+    for path in [format!("/api/client_secrets/{}", second.id()), "/api/client_secrets".to_owned(), path] {
+        assert!(!ada.get(&path).await.text().contains(&secret), "{path}");
+    }
+    let body = json!({ "grant_type": "client_credentials", "client_id": made.attribute("client_id"), "client_secret": secret });
+    assert_eq!(guild.nobody().post("/oauth/token", body).await.status, 200);
 }
 
 #[tokio::test]
@@ -291,6 +324,9 @@ async fn a_credential_signs_with_a_key_of_its_own() {
         with("exp", json!(now - 61)),
         with("exp", json!(now + 3_700)),
         with("exp", json!(i64::MAX)),
+        with("exp", json!(1e300)),
+        with("exp", json!(-1e300)),
+        with("exp", json!("soon")),
         with("nbf", json!(now + 61)),
         with("iat", json!(now + 61)),
         with("jti", json!("")),
@@ -314,6 +350,33 @@ async fn a_credential_signs_with_a_key_of_its_own() {
         let name = format!("https://auth.example.test{place}");
         let assertion = sign(header.clone(), with("aud", json!([name, "https://auth.example.test"])));
         assert_eq!(ask(&assertion).await.0, 200, "{place}");
+    }
+    // Moments may have a fraction (RFC 7519, 2).
+    let mut fraction = with("exp", json!(f64::from(u32::try_from(now).unwrap()) + 59.5));
+    fraction["iat"] = json!(f64::from(u32::try_from(now).unwrap()) - 0.25);
+    assert_eq!(ask(&sign(header.clone(), fraction)).await.0, 200);
+    // Wherever an application says who it is.
+    for (path, more, status) in [
+        ("/oauth/introspect", json!({ "token": "x" }), 200),
+        ("/oauth/revoke", json!({ "token": "x" }), 200),
+        ("/oauth/device_authorization", json!({}), 401),
+        ("/oauth/par", json!({ "response_type": "code" }), 401),
+    ] {
+        let mut body = json!({
+            "client_assertion": sign(header.clone(), with("jti", json!(path))),
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let reply = guild.nobody().post(path, body.clone()).await;
+        assert_eq!(reply.status, status, "{path}: {}", reply.text());
+        // An integration is known there, but has nothing to ask people for.
+        if status == 401 {
+            assert_eq!(reply.json()["error"], json!("unauthorized_client"), "{path}");
+        }
+        let again = guild.nobody().post(path, body).await;
+        let refused =
+            if path == "/oauth/revoke" { (403, "unauthorized_client".to_owned()) } else { refused.clone() };
+        assert_eq!(refusal(&again), refused, "{path}, a second time");
     }
     let assertion = sign(header.clone(), good.clone());
     let mut forged = assertion.clone();

@@ -2,6 +2,8 @@
 
 use crate::guild::{Guild, link, pretty};
 use crate::webapp::{Tokens, Webapp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 use std::fmt::Write as _;
@@ -253,6 +255,39 @@ async fn an_application_for_itself_has_its_own_role_or_none() {
         Tokens::of(&channel.asks_for_token(json!({ "grant_type": "client_credentials" })).await).access;
     let told = tokeninfo(&channel, &token).await;
     assert_eq!((&told["role"], &told["permissions"]), (&json!(null), &json!({})));
+}
+
+#[tokio::test]
+async fn whoever_an_integration_or_a_sales_channel_names_lends_it_no_rights() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    blue.makes("api_credentials", json!({ "name": "Orders", "kind": "orders", "mode": "test" }), json!({}))
+        .await;
+    let claims = json!({ "https://commercelayer.io/claims": { "owner": { "type": "User", "id": ada.id } } });
+    let assertion = format!("e30.{}.e30", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let grant =
+        json!({ "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion });
+    let integration = blue
+        .makes(
+            "api_credentials",
+            json!({ "name": "Shop", "kind": "integration" }),
+            json!({ "role": link("roles", &blue.read_only) }),
+        )
+        .await;
+    let channel =
+        blue.makes("api_credentials", json!({ "name": "Shop", "kind": "sales_channel" }), json!({})).await;
+    for (id, role, permissions) in [
+        (integration, json!("read_only"), json!({ "actions": ["read"] })),
+        (channel, json!(null), json!(null)),
+    ] {
+        let client = Webapp::existing(&blue, &id).await;
+        let token = Tokens::of(&client.asks_for_token(grant.clone()).await).access;
+        let told = tokeninfo(&client, &token).await;
+        assert_eq!(told["role"]["kind"], role);
+        assert_eq!(told["permissions"]["orders"], permissions);
+        assert_eq!((&told["owner"]["id"], &told["accessible_apps"]), (&json!(ada.id), &json!([])));
+    }
 }
 
 #[tokio::test]

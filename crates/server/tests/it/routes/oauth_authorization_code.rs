@@ -2,6 +2,8 @@
 
 use crate::guild::{Guild, NOON, SECOND, at_once, pretty};
 use crate::webapp::{CALLBACK, Tokens, VERIFIER, Webapp, invalid_grant, refusal};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -92,10 +94,28 @@ async fn who_somebody_is_comes_along_when_it_was_asked_for() {
       }
     }
     "#);
+    // Half of the hash of the access token (OpenID Connect, 3.1.3.6).
+    let half = &guildhall::crypto::sha256(tokens.access.as_bytes())[..16];
+    assert_eq!(crate::webapp::payload(id_token)["at_hash"], json!(URL_SAFE_NO_PAD.encode(half)));
     // It says who somebody is, and opens nothing.
     assert!(!shop.is_open_to(id_token).await && !shop.is_open_to(&tokens.access).await);
     assert_eq!(guild.bearer(id_token).get("/api/user").await.status, 401);
     assert_eq!(guild.bearer(id_token).get("/oauth/userinfo").await.status, 401);
+}
+
+#[tokio::test]
+async fn who_somebody_is_comes_along_whatever_the_order_and_without_a_nonce() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::new(&guild).await;
+    let mut told = Vec::new();
+    for scope in ["openid email profile", "profile email openid", "email openid profile"] {
+        let tokens = shop.is_let_in_for(&ada, scope).await;
+        let mut claims = crate::webapp::payload(tokens.all["id_token"].as_str().unwrap());
+        assert_eq!((&claims["email"], claims.get("nonce")), (&json!("ada@example.com"), None), "{scope}");
+        claims["at_hash"].take();
+        told.push(claims);
+    }
+    assert!(told.iter().all(|claims| *claims == told[0]));
 }
 
 #[tokio::test]
@@ -262,13 +282,18 @@ async fn a_code_that_comes_late_or_spoiled_ends_what_it_gave_all_the_same() {
     let (shop, ada) = Webapp::new(&guild).await;
     for (minutes, name, value) in [
         (11, "code_verifier", VERIFIER),
+        (3 * 24 * 60, "code_verifier", VERIFIER),
         (0, "code_verifier", "another-verifier-that-is-long-enough-to-be-one-0123"),
         (0, "redirect_uri", "https://app.example.com/other"),
         (0, "scope", "openid"),
     ] {
         let code = shop.code(&ada, &[]).await;
-        let given = Tokens::of(&shop.redeems(&code).await);
+        let mut given = Tokens::of(&shop.redeems(&code).await);
         guild.pass(minutes * 60 * SECOND);
+        if minutes > 0 {
+            guildhall::sweep::sweep(&guild.app).await.unwrap();
+            given = Tokens::of(&shop.refreshes(&given.refresh).await);
+        }
         let mut again = json!({
             "grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER,
         });

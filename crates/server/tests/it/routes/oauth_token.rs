@@ -108,12 +108,83 @@ async fn nothing_is_said_twice_and_nothing_holds_what_no_text_holds() {
         json!({ "grant_type": "client_credentials", "client_id": "\u{0}", "client_secret": "x\u{0}y" });
     assert_eq!(ask(&guild.nobody(), body).await.json()["error"], json!("invalid_client"));
     let nobody = guild.nobody();
-    for (header, status) in [("Basic !!!", 401), ("Basic ", 401), ("basic eA==", 401), ("Bearer x", 200)] {
+    for (header, status) in [
+        ("Basic !!!", 401),
+        ("Basic ", 401),
+        ("basic eA==", 401),
+        ("Basic ADp4", 401),
+        ("Basic JTAwOng=", 401),
+        ("Bearer x", 200),
+    ] {
         let body = json!({ "grant_type": "client_credentials", "client_id": ada.client_id, "client_secret": ada.client_secret });
         let request = nobody.request("POST", "/oauth/token").header("authorization", header);
         let request =
             request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap();
         assert_eq!(nobody.ask(request).await.status, status, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_an_assertion_says_holds_what_no_text_holds() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let (client_id, client_secret, _) = credential(&ada, "webapp", "test").await;
+    let encode = |payload: Json| format!("e30.{}.e30", URL_SAFE_NO_PAD.encode(payload.to_string()));
+    let signed = |payload: Json| {
+        let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "ES256" }).to_string());
+        format!("{header}.{}.e30", URL_SAFE_NO_PAD.encode(payload.to_string()))
+    };
+    let about = json!({ "iss": "a\u{0}b", "sub": "a\u{0}b", "aud": "x", "exp": 1, "jti": "\u{0}" });
+    let body = json!({
+        "grant_type": "client_credentials", "client_assertion": signed(about),
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    });
+    assert_eq!(ask(&guild.nobody(), body).await.json()["error"], json!("invalid_client"));
+    let claims = |claims: Json| {
+        json!({
+            "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id": client_id, "client_secret": client_secret,
+            "assertion": encode(json!({ "https://commercelayer.io/claims": claims })),
+        })
+    };
+    let owner = claims(json!({ "owner": { "type": "User", "id": "a\u{0}b" } }));
+    assert_eq!(ask(&guild.nobody(), owner).await.json()["error"], json!("invalid_assertion"));
+    // What it is to carry is carried as it is.
+    let custom = claims(json!({ "custom_claim": { "a\u{0}": "\u{0}" } }));
+    let granted = ask(&guild.nobody(), custom).await.json();
+    assert_eq!(
+        super::oauth_token::claims(&granted["access_token"])["custom_claim"],
+        json!({ "a\u{0}": "\u{0}" })
+    );
+    for (path, name) in [
+        ("/oauth/revoke", "token"),
+        ("/oauth/introspect", "token"),
+        ("/oauth/token", "refresh_token"),
+        ("/oauth/token", "code"),
+        ("/oauth/token", "device_code"),
+        ("/oauth/par", "state"),
+    ] {
+        for form in [false, true] {
+            let grant = match name {
+                "code" => "authorization_code",
+                "device_code" => "urn:ietf:params:oauth:grant-type:device_code",
+                other => other,
+            };
+            let mut body =
+                json!({ "client_id": client_id, "client_secret": client_secret, "grant_type": grant });
+            body[name] = json!("a\u{0}b");
+            let nobody = guild.nobody();
+            let reply = if form {
+                let pairs =
+                    body.as_object().unwrap().iter().map(|(name, value)| (name, value.as_str().unwrap()));
+                let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+                let request = nobody.request("POST", path);
+                let request = request.header("content-type", "application/x-www-form-urlencoded");
+                nobody.ask(request.body(Body::from(form)).unwrap()).await
+            } else {
+                nobody.post(path, body).await
+            };
+            assert!(reply.status < 500, "{path} {name}: {}", reply.text());
+        }
     }
 }
 
@@ -173,9 +244,38 @@ async fn an_integration_needs_its_secret() {
     assert_eq!(ask(&guild.nobody(), body.clone()).await.json()["error"], json!("invalid_client"));
     body["client_secret"] = json!(client_secret);
     let granted = ask(&guild.nobody(), body.clone()).await.json();
-    assert_eq!((&granted["scope"], &granted["expires_in"]), (&json!("market:all"), &json!(7200)));
-    let claims = claims(&granted["access_token"]);
-    assert_eq!((&claims["test"], &claims["application"]["kind"]), (&json!(false), &json!("integration")));
+    assert_snapshot!(pretty(&granted, &["access_token"]), @r#"
+    {
+      "access_token": "…",
+      "token_type": "bearer",
+      "expires_in": 7200,
+      "scope": "market:all",
+      "created_at": 1767268800
+    }
+    "#);
+    assert_snapshot!(pretty(&claims(&granted["access_token"]), &["rand"]), @r#"
+    {
+      "organization": {
+        "id": "AAAAAAAAAI",
+        "slug": "the-blue-brand",
+        "enterprise": true,
+        "region": "eu-west-1"
+      },
+      "application": {
+        "id": "AAAAAAAAAd",
+        "client_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABw",
+        "kind": "integration",
+        "public": false,
+        "confidential": true
+      },
+      "scope": "market:all",
+      "exp": 1767276000,
+      "test": false,
+      "rand": "…",
+      "iat": 1767268800,
+      "iss": "https://auth.example.test"
+    }
+    "#);
     // A deleted credential is no client any more.
     assert_eq!(ada.delete(&format!("/api/api_credentials/{id}")).await.status, 204);
     assert_eq!(ask(&guild.nobody(), body).await.status, 401);
@@ -200,6 +300,39 @@ async fn scopes_are_checked_and_a_market_named_by_id_is_a_claim() {
         let refused = ask(scope).await;
         assert_eq!((refused.status, &refused.json()["error"]), (400, &json!("invalid_scope")), "{scope}");
     }
+}
+
+#[tokio::test]
+async fn scopes_are_told_as_they_were_asked_for() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let (client_id, ..) = credential(&ada, "sales_channel", "test").await;
+    for (scope, told) in [
+        ("market:id:a,store:code:b", "market:id:a,store:code:b"),
+        ("market:id:a store:code:b", "market:id:a store:code:b"),
+        ("market:all", "market:all"),
+        ("", "market:all"),
+    ] {
+        let body = json!({ "grant_type": "client_credentials", "client_id": client_id, "scope": scope });
+        let granted = ask(&guild.nobody(), body).await.json();
+        assert_eq!(
+            (&granted["scope"], &claims(&granted["access_token"])["scope"]),
+            (&json!(told), &json!(told))
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_tried_by_the_header_is_told_that_it_works_by_the_header() {
+    let guild = Guild::new().await;
+    let nobody = guild.nobody();
+    let body = json!({ "grant_type": "client_credentials" }).to_string();
+    let request = nobody.request("POST", "/oauth/token").header("content-type", "application/json");
+    let request = request.header("authorization", format!("Basic {}", STANDARD.encode("unknown:wrong")));
+    let refused = nobody.ask(request.body(Body::from(body)).unwrap()).await;
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, "Basic realm=\"guildhall\""));
+    let refused = ask(&nobody, json!({ "grant_type": "client_credentials", "client_id": "unknown" })).await;
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, ""));
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ async fn it_tells_what_was_agreed_to() {
     let bare = shop.is_let_in_for(&ada, "openid").await;
     let told = guild.bearer(&bare.access).get("/oauth/userinfo").await;
     assert_eq!(told.json(), json!({ "sub": bare.all["owner_id"] }));
+    let told = guild.bearer(&bare.access).send("POST", "/oauth/userinfo", "").await;
+    assert_eq!(told.json(), json!({ "sub": bare.all["owner_id"] }));
     let nobody = guild.nobody();
     let form =
         nobody.request("POST", "/oauth/userinfo").header("content-type", "application/x-www-form-urlencoded");
