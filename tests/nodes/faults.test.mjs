@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { execSync } from 'node:child_process'
 import { after, afterEach, before, test } from 'node:test'
+import pg from 'pg'
 import { until, wait } from '../tools.mjs'
 import { openHouse, openProxy, organization } from './house.mjs'
 
@@ -97,13 +98,34 @@ test('connections that end in one direction, and slow ones, lose nothing', async
 
 test('a network that swallows everything is noticed, and other nodes are not harmed', async () => {
   proxy.swallow()
-  // The network swallows until both have answered.
-  const [stuck, fine] = await Promise.all([node.ask('GET', '/api/user', { token }), direct.ask('GET', '/api/user', { token })])
-  assert.equal(fine.status, 200)
-  assert.equal(stuck.status, 503)
+  // The network swallows until all have answered. Nobody waits as long as a large piece of work may take, which is two minutes.
+  const asked = [
+    direct.ask('GET', '/api/user', { token }), node.ask('GET', '/api/user', { token }), node.ask('GET', '/readyz'),
+    ...[1, 2, 3, 4, 5, 6].map((number) => node.ask('POST', '/api/organizations', { token, body: organization(`Swallowed ${number}`) }))
+  ]
+  const [fine, ...stuck] = await Promise.race([Promise.all(asked), wait(90_000).then(() => [])])
+  assert.equal(fine?.status, 200)
+  assert.deepEqual(stuck.map(({ status }) => status), [503, 503, 503, 503, 503, 503, 503, 503])
   proxy.mend()
   await until('the recovery', () => node.isReady())
   assert.equal((await node.ask('GET', '/api/user', { token })).status, 200)
+})
+
+test('writes that wait for each other make nobody take the node for dead', async () => {
+  const client = new pg.Client({ connectionString: house.url })
+  await client.connect()
+  await client.query('begin')
+  await client.query('lock table organizations in exclusive mode')
+  const writes = Array.from({ length: 12 }, (_, number) => direct.ask('POST', '/api/organizations', { token, body: organization(`Patient ${number}`) }))
+  await until('writes that wait', async () => {
+    const [{ waiting }] = await house.query("select count(*)::int as waiting from pg_stat_activity where wait_event_type = 'Lock'")
+    return waiting >= 4
+  })
+  for (let time = 0; time < 10; time += 1) assert.equal((await direct.ask('GET', '/readyz')).status, 200)
+  assert.equal((await direct.ask('GET', '/api/user', { token })).status, 200)
+  await client.query('commit')
+  await client.end()
+  for (const { status } of await Promise.all(writes)) assert.equal(status, 201)
 })
 
 test('a server that only reads is none to write to, and it is said at once', async () => {

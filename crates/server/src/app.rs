@@ -7,7 +7,7 @@ use crate::bearer::Verified;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, DATABASE, Switch};
-use crate::crypto::Vault;
+use crate::crypto::{Vault, hash};
 use crate::keys::Keyring;
 use crate::limits::Limiter;
 use crate::resources::client_secrets::Uses;
@@ -141,15 +141,22 @@ impl App {
     }
 }
 
-/// What the node with this folder is called: no two of them the same.
+/// What the node with this folder is called: no two of them the same, also where a folder or a machine was copied as a whole.
 fn node(folder: &Path) -> Result<String> {
     let file = folder.join("node.id");
-    let read = || fs::read_to_string(&file).map(|name| name.trim().to_owned()).unwrap_or_default();
-    if read().is_empty() {
-        fs::write(&file, Chance::system().secret())
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+    let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let here = hash(&format!("{} {}", machine.trim(), place.display()));
+    let known = fs::read_to_string(&file).unwrap_or_default();
+    match known.trim().split_once(' ') {
+        Some((name, place)) if place == here => Ok(name.to_owned()),
+        _ => {
+            let name = Chance::system().secret();
+            fs::write(&file, format!("{name} {here}\n"))
+                .with_context(|| format!("{} cannot be written", file.display()))?;
+            Ok(name)
+        }
     }
-    Ok(read())
 }
 
 /// The name of the key of the secrets in a data folder.
@@ -164,14 +171,18 @@ pub fn is_new(config: &Config) -> Result<bool> {
 
 /// Makes the data folder if it is not there. Before there is anything in it, it is closed to everybody else.
 pub fn make_folder(folder: &Path) -> Result<()> {
-    let make = || {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        if folder.join(DATABASE).exists() {
-            return Ok(());
-        }
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-    };
-    make().with_context(|| {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| {
         format!("the data folder {} cannot be made: name another with --data", folder.display())
+    })?;
+    let is_closed = fs::metadata(folder)?.permissions().mode() & 0o077 == 0;
+    if is_closed || folder.join(DATABASE).exists() {
+        return Ok(());
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).with_context(|| {
+        format!(
+            "the data folder {} is open to others and cannot be closed: name a folder in it with --data",
+            folder.display()
+        )
     })
 }

@@ -10,7 +10,7 @@ use guildhall_jsonapi::Secrets;
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -298,7 +298,8 @@ fn make_private(file: &Path, content: &[u8], chance: &Chance) -> Result<()> {
     .with_context(|| format!("{} cannot be written", file.display()))
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file that only its owner can read, whole or not at all. One that is there keeps its owner, so that a command of
+/// the administrator's takes no file from the server.
 pub fn write_private(file: &Path, content: &[u8]) -> Result<()> {
     let mut temporary = file.as_os_str().to_owned();
     temporary.push(".new");
@@ -307,6 +308,11 @@ pub fn write_private(file: &Path, content: &[u8]) -> Result<()> {
         let mut options = fs::OpenOptions::new();
         let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
         out.write_all(content)?;
+        if let Ok(before) = fs::metadata(file)
+            && (before.uid(), before.gid()) != (out.metadata()?.uid(), out.metadata()?.gid())
+        {
+            std::os::unix::fs::fchown(&out, Some(before.uid()), Some(before.gid()))?;
+        }
         out.sync_all()?;
         fs::rename(temporary, file)?;
         // The name is durable once its folder is.

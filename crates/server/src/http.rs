@@ -366,8 +366,7 @@ fn cors(origins: &[String], methods: &str, asked: &Asked, answer: Answer) -> Ans
 async fn ready(app: &Arc<App>) -> Answer {
     let look =
         |tx: &mut guildhall_store::Tx<'_>| tx.rows(&Sql::text("select 1 from plans limit 1")).map(drop);
-    // A server that only reads is not what requests need, and it says so to whoever wants to write.
-    let asked = if app.db.is_server() { app.db.write(look).await } else { app.db.read(look).await };
+    let asked = app.db.probe(look).await;
     let text = "text/plain; charset=utf-8";
     match asked {
         Ok(()) => Answer::new(200, text, "ready\n"),

@@ -6,7 +6,7 @@ use crate::config::Limits;
 use crate::crypto::hash;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// How many windows are kept before old ones are swept out.
 const MOST_WINDOWS: usize = 100_000;
@@ -71,6 +71,14 @@ const TEN_SECONDS: i64 = 10_000;
 pub struct Limiter {
     limits: Limits,
     windows: Mutex<HashMap<Asker, Window>>,
+    used_up: RwLock<UsedUp>,
+}
+
+/// Windows that are used up at all nodes together, and at which number of the topic that was so.
+#[derive(Debug, Default)]
+struct UsedUp {
+    number: i64,
+    all: HashMap<(String, i64), i64>,
 }
 
 /// Who asks, for what; without an endpoint it is about all of them.
@@ -106,6 +114,13 @@ impl Seen {
         hash(&format!("rate {address} {class:?} {}", endpoint.unwrap_or("all")))
     }
 
+    /// How many requests may be in it.
+    pub fn limit(&self, limits: &Limits) -> u32 {
+        let (_, class, endpoint) = &self.asker;
+        let burst = endpoint.and_then(|_| class.burst(limits));
+        burst.unwrap_or_else(|| class.a_minute(limits))
+    }
+
     /// When the window before it began.
     pub fn before(&self) -> i64 {
         self.began_at - length(self.asker.2)
@@ -125,7 +140,27 @@ fn length(endpoint: Option<&str>) -> i64 {
 impl Limiter {
     /// Nobody asked yet.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, windows: Mutex::default() }
+        Self { limits, windows: Mutex::default(), used_up: RwLock::default() }
+    }
+
+    /// At which number of the topic it has learnt what is used up.
+    pub fn known(&self) -> i64 {
+        self.used_up.read().unwrap_or_else(PoisonError::into_inner).number
+    }
+
+    /// Takes over which windows are used up, by name and beginning: also those of whom nobody has heard here.
+    pub fn learn_used_up(&self, number: i64, all: HashMap<(String, i64), i64>) {
+        *self.used_up.write().unwrap_or_else(PoisonError::into_inner) = UsedUp { number, all };
+    }
+
+    /// How many requests other nodes have seen in a window, as far as it is used up.
+    fn elsewhere(&self, asker: Asker, start: i64) -> u32 {
+        let used_up = self.used_up.read().unwrap_or_else(PoisonError::into_inner);
+        if used_up.all.is_empty() {
+            return 0;
+        }
+        let name = Seen { asker, began_at: start, count: 0 }.name();
+        used_up.all.get(&(name, start)).map_or(0, |total| u32::try_from(*total).unwrap_or(u32::MAX))
     }
 
     /// Counts a request and says whether it may pass. One that may not is not counted, so that waiting as
@@ -155,7 +190,11 @@ impl Limiter {
                 unshared: 0,
                 unshared_before: 0,
             };
-            let window = windows.entry((address, class, *endpoint)).or_insert(fresh);
+            let asker = (address, class, *endpoint);
+            let window = windows.entry(asker).or_insert(fresh);
+            window.used(now, length);
+            window.now = window.now.max(self.elsewhere(asker, window.start).saturating_add(window.unshared));
+            window.before = window.before.max(self.elsewhere(asker, window.start - length));
             let (found, wait) = window.used(now, length);
             if endpoint.is_none() {
                 used = found;

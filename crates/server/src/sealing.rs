@@ -1,9 +1,10 @@
 //! Sealing everything anew with the first key of the vault, while servers go on serving.
 
 use crate::App;
-use anyhow::{Context, Result, bail};
+use crate::crypto::Vault;
+use anyhow::{Context, Result, bail, ensure};
 use guildhall_jsonapi::Secrets as _;
-use guildhall_store::{Error, Sql};
+use guildhall_store::{Db, Error, Sql};
 use std::fs::{File, TryLockError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,26 @@ pub async fn rotate(app: &Arc<App>, tell: impl Fn(&str, usize)) -> Result<usize>
         // A server that has not looked yet may still use the key of before.
         tokio::time::sleep(SETTLE).await;
     }
+}
+
+/// Whether a vault opens what every key has sealed in a database: one text of each key in each column.
+pub async fn check(db: &Db, vault: &Vault) -> Result<()> {
+    for (table, _, column) in SEALED {
+        // Those of before there could be several keys name none.
+        let sql = format!(
+            "select min({column}) from {table} where {column} <> ''
+             group by case when substr({column}, 1, 3) = 'v2.' then substr({column}, 1, 12) else '' end"
+        );
+        let sealed = db.read(move |tx| {
+            tx.take_time()?;
+            let rows = tx.rows(&Sql::text(&sql))?;
+            Ok::<_, Error>(rows.iter().map(|row| row.text(0).to_owned()).collect::<Vec<_>>())
+        });
+        for text in sealed.await? {
+            ensure!(vault.open(&text).is_some(), "there is no key for some of {table}.{column}");
+        }
+    }
+    Ok(())
 }
 
 /// Puts the key of the next rotation into the file, which may then be copied to nodes that have files of their own.

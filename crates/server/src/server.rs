@@ -75,6 +75,7 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     let keys = tokio::spawn(keep_keys(app.clone()));
     let vault = tokio::spawn(keep_vault(app.clone()));
     let telling = tokio::spawn(sharing::keep_telling(app.clone()));
+    let noting = tokio::spawn(keep_noting(app.clone()));
     let chores = (app.config.worker == Switch::On).then(|| Chores::begin(app.clone()));
     tracing::info!(listen = %app.config.listen, tls_listen = ?app.config.tls_listen, domain = app.config.domain, "serving");
     tokio::select! {
@@ -89,6 +90,7 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     keys.abort();
     vault.abort();
     telling.abort();
+    noting.abort();
     if let Err(error) = sharing::tell(&app).await {
         tracing::warn!("what was asked and guessed here could not be told: {error}");
     }
@@ -109,7 +111,15 @@ async fn keep_vault(app: Arc<App>) {
     }
 }
 
-/// Follows the signing keys that other processes make, makes those that are due, and writes down which secrets were used.
+/// Writes down which secrets were used, once a second.
+async fn keep_noting(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(KEYS_LOOK).await;
+        note_uses(&app).await;
+    }
+}
+
+/// Follows the signing keys that other processes make, and makes those that are due.
 ///
 /// That there are other keys is heard at once where it can be heard, and seen by a number once a second everywhere.
 async fn keep_keys(app: Arc<App>) {
@@ -132,7 +142,6 @@ async fn keep_keys(app: Arc<App>) {
         if let Err(error) = kept.await {
             tracing::warn!("the keys could not be looked after: {error:#}");
         }
-        note_uses(&app).await;
         if let Ok(Err(_)) = tokio::time::timeout(KEYS_LOOK, notices.changed()).await {
             tokio::time::sleep(KEYS_LOOK).await;
         }

@@ -5,7 +5,8 @@
 
 use crate::App;
 use crate::accounts::guesses;
-use crate::limits::Seen;
+use crate::config::Limits;
+use crate::limits::{Limiter, Seen};
 use guildhall_store::{Error, Sql, Tx};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,10 @@ use std::time::Duration;
 pub const PAUSE: Duration = Duration::from_millis(500);
 /// How many windows or buckets are told of in one statement.
 const AT_ONCE: usize = 500;
+/// How many windows that are used up are known of at most.
+const MOST_USED_UP: i64 = 10_000;
+/// The topic of windows that are used up.
+const RATES: &str = "rates";
 /// The topic of signing keys.
 pub const SIGNING_KEYS: &str = "signing_keys";
 
@@ -38,18 +43,46 @@ pub async fn tell(app: &App) -> Result<(), Error> {
 
 async fn tell_all_rates(app: &App) -> Result<(), Error> {
     let Some(limiter) = app.limiter.as_ref().filter(|_| app.db.is_server()) else { return Ok(()) };
+    learn_used_up(app, limiter).await?;
     let mut seen = limiter.take_unshared();
     // In one order on all nodes, so that none waits for one that waits for it.
     seen.sort_by_cached_key(Seen::name);
     for (index, some) in seen.chunks(AT_ONCE).enumerate() {
         let told = some.to_vec();
-        match app.db.write(move |tx| tell_rates(tx, &told)).await {
+        let limits = app.config.limits;
+        match app.db.write(move |tx| tell_rates(tx, &told, &limits)).await {
             Ok(totals) => limiter.learn(some, &totals),
             Err(error) => {
                 limiter.put_back(&seen[index * AT_ONCE..]);
                 return Err(error);
             }
         }
+    }
+    Ok(())
+}
+
+/// Learns which windows are used up, if there are others than before: whoever used one up somewhere else has not been
+/// here yet, so that nothing here would ask for them.
+async fn learn_used_up(app: &App, limiter: &Limiter) -> Result<(), Error> {
+    let now = app.clock.now();
+    let (known, least) = (limiter.known(), i64::from(app.config.limits.least()));
+    let learnt = app.db.read(move |tx| -> Result<_, Error> {
+        let number = number(tx, RATES)?;
+        if number == known {
+            return Ok(None);
+        }
+        let mut sql = Sql::text("select name, began_at, tally from rates where expires_at > ");
+        sql.bind(now)
+            .push(" and tally >= ")
+            .bind(least)
+            .push(" order by tally desc limit ")
+            .bind(MOST_USED_UP);
+        let rows = tx.rows(&sql)?;
+        let all = rows.iter().map(|row| ((row.text(0).to_owned(), row.int(1)), row.int(2)));
+        Ok(Some((number, all.collect())))
+    });
+    if let Some((number, all)) = learnt.await? {
+        limiter.learn_used_up(number, all);
     }
     Ok(())
 }
@@ -73,7 +106,7 @@ async fn tell_all_guesses(app: &App) -> Result<(), Error> {
 
 /// Adds what was seen here to what was seen everywhere; answers the sums of the windows at hand and of those before
 /// them, by name and beginning.
-fn tell_rates(tx: &mut Tx<'_>, seen: &[Seen]) -> Result<HashMap<(String, i64), i64>, Error> {
+fn tell_rates(tx: &mut Tx<'_>, seen: &[Seen], limits: &Limits) -> Result<HashMap<(String, i64), i64>, Error> {
     let mut sql = Sql::text("insert into rates (name, began_at, tally, expires_at) values ");
     for (index, one) in seen.iter().enumerate() {
         sql.push(if index == 0 { "(" } else { ", (" }).bind(one.name()).push(", ").bind(one.began_at);
@@ -84,7 +117,17 @@ fn tell_rates(tx: &mut Tx<'_>, seen: &[Seen]) -> Result<HashMap<(String, i64), i
     let mut sql = Sql::text("select name, began_at, tally from rates where began_at >= ");
     sql.bind(seen.iter().map(Seen::before).min().unwrap_or(0)).push(" and name in (");
     let rows = tx.rows(sql.bind_list(seen.iter().map(Seen::name)).push(")"))?;
-    Ok(rows.iter().map(|row| ((row.text(0).to_owned(), row.int(1)), row.int(2))).collect())
+    let totals: HashMap<_, _> =
+        rows.iter().map(|row| ((row.text(0).to_owned(), row.int(1)), row.int(2))).collect();
+    let uses_up = |one: &Seen| {
+        let total = totals.get(&(one.name(), one.began_at)).copied().unwrap_or(0);
+        let limit = i64::from(one.limit(limits));
+        total >= limit && total - i64::from(one.count) < limit
+    };
+    if seen.iter().any(uses_up) {
+        announce(tx, RATES)?;
+    }
+    Ok(totals)
 }
 
 /// Says that something changed which nodes remember.

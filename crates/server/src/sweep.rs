@@ -95,7 +95,11 @@ pub async fn sweep(app: &App) -> Result<(), Error> {
 }
 
 async fn run(app: &App, sql: Sql) -> Result<(), Error> {
-    app.db.write(move |tx| tx.execute(&sql)).await.map(drop)
+    let unit = move |tx: &mut Tx<'_>| {
+        tx.take_time()?;
+        tx.execute(&sql)
+    };
+    app.db.write(unit).await.map(drop)
 }
 
 /// Takes versions from sight that are older than this, some of one organization at a time.

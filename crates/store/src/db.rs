@@ -55,6 +55,22 @@ impl Db {
         answer.await.unwrap_or_else(|_| Err(gone().into()))
     }
 
+    /// Runs a unit that looks whether units that write would be answered: on a way of its own, so that it does not wait behind
+    /// those that are on theirs.
+    pub async fn probe<T: Send + 'static>(
+        &self,
+        unit: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let mut unit = Some(unit);
+        let (job, answer) =
+            self.job("read", move |tx| unit.take().map_or_else(|| Err(gone()), |unit| unit(tx)));
+        match &self.queues {
+            Queues::Sqlite(queues) => queues.read(job),
+            Queues::Postgres(queues) => queues.probe(job),
+        }
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
     /// Runs a unit that reads what must be fresh, and then one that reads more, by way of what the first one found. Both
     /// see everything that was acknowledged before. Where there is a replica, the second one may run there, more than
     /// once if need be; where there is none, both see the same snapshot.

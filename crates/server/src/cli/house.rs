@@ -7,7 +7,7 @@ use crate::config::{Config, DATABASE, read_database};
 use crate::crypto::{Vault, write_private};
 use crate::moving::{self, Moved, Progress};
 use crate::schema::MIGRATIONS;
-use crate::{app, keys, server, sharing};
+use crate::{app, keys, sealing, server, sharing};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use guildhall_store::{Db, Error, Options, Sql, Tx};
@@ -61,7 +61,9 @@ pub(super) async fn copy(words: Copy, as_json: bool) -> Result<()> {
     } else {
         "people went on meanwhile: the second is the first as it was when the last one began. Stop the servers and run this again."
     };
-    told(&moved, as_json, last)
+    told(&moved, as_json, last)?;
+    ensure!(moved.settled, "the databases are not the same yet");
+    Ok(())
 }
 
 /// A database that is there already and of this program's version: it is looked at, and nothing else.
@@ -125,8 +127,6 @@ pub(super) async fn backup(config: Config, words: Backup, as_json: bool) -> Resu
     app::make_folder(&partial)?;
     let key = config.key_file();
     ensure!(key.is_file(), "{} is not there: say with --data where the data folder is", key.display());
-    // The key first: what is sealed with a newer one meanwhile is found when the backup is checked.
-    write_private(&partial.join(KEY), &fs::read(&key)?)?;
     let from = existing("--database", &config.options()?)?;
     let file = format!("sqlite:{}", partial.join(DATABASE).display());
     let open = || -> Result<Db> { Ok(read_database(&file, 1, 1, false)?.open(MIGRATIONS)?) };
@@ -134,6 +134,8 @@ pub(super) async fn backup(config: Config, words: Backup, as_json: bool) -> Resu
     let moved = moving::snapshot(&from, &to, bar()).await?;
     // One file without another one beside it; then as somebody finds it who needs it.
     to.close();
+    // The key last: one that is new since is in it beside that of before, so that it opens what was sealed with either.
+    write_private(&partial.join(KEY), &fs::read(&key)?)?;
     let made = open()?;
     check(&partial, &made, moved.rows).await?;
     made.close();
@@ -200,7 +202,11 @@ async fn check(folder: &Path, db: &Db, rows: u64) -> Result<()> {
     let found = db.read(count).await?;
     ensure!(found == rows, "the backup has {found} rows instead of {rows}");
     let vault = Vault::open(&folder.join(KEY), &Chance::system())?;
-    keys::check(db, &vault).await.context("the backup's key does not open its secrets")
+    let opened = async {
+        keys::check(db, &vault).await?;
+        sealing::check(db, &vault).await
+    };
+    opened.await.context("the backup's key does not open its secrets")
 }
 
 fn count(tx: &mut Tx<'_>) -> Result<u64, Error> {

@@ -90,6 +90,25 @@ pub struct Limits {
     pub invitations_a_day_to_an_address: u32,
 }
 
+impl Limits {
+    /// The smallest of those that count requests.
+    pub fn least(&self) -> u32 {
+        let all = [
+            self.reads_a_minute,
+            self.reads_in_ten_seconds,
+            self.writes_a_minute,
+            self.writes_in_ten_seconds,
+            self.tokens_a_minute,
+            self.pages_a_minute,
+            self.core_live_a_minute,
+            self.core_live_in_ten_seconds,
+            self.core_test_a_minute,
+            self.core_test_in_ten_seconds,
+        ];
+        all.into_iter().min().unwrap_or(0)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -263,6 +263,7 @@ pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<bool> {
         roles::ROLES.spec,
         membership_profiles::MEMBERSHIP_PROFILES.spec,
     ];
+    work.tx.take_time()?;
     for spec in kinds {
         let part = Record::find_some(work.tx, spec, "organization_id", &organization.id, ERASED_AT_ONCE)?;
         for record in &part {

@@ -18,14 +18,20 @@ const MOST_STATEMENTS: usize = 1000;
 pub(super) enum Mode {
     /// Units that read, each on one snapshot.
     Read,
+    /// The same at a replica, which is as far as it has to be on this connection alone.
+    Replica,
+    /// Looks whether units that write would be answered.
+    Probe,
     /// Units that write, as if one after the other.
     Write,
 }
 
 /// How long a statement that reads may take: a question that no index answers must not hold up everybody else.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a statement that writes may take: erasing a large organization takes its time.
-const LONGEST_WRITE: Duration = Duration::from_mins(2);
+/// How long a statement that writes may take: longer than it may wait for another unit.
+const LONGEST_WRITE: Duration = Duration::from_secs(12);
+/// How long a probe may take: whoever asks has not got longer.
+const LONGEST_PROBE: Duration = Duration::from_secs(1);
 /// How long a unit that writes may wait for another one.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// After how long the server ends a transaction of a node that has stopped in the middle of it.
@@ -39,7 +45,8 @@ impl Mode {
         let millis = |time: Duration| time.as_millis().to_string();
         let abandoned = ("idle_in_transaction_session_timeout", millis(ABANDONED));
         match self {
-            Self::Read => vec![("statement_timeout", millis(PATIENCE)), abandoned],
+            Self::Read | Self::Replica => vec![("statement_timeout", millis(PATIENCE)), abandoned],
+            Self::Probe => vec![("statement_timeout", millis(LONGEST_PROBE)), abandoned],
             Self::Write => {
                 let longest = ("statement_timeout", millis(LONGEST_WRITE));
                 vec![longest, ("lock_timeout", millis(LOCK_PATIENCE)), abandoned]
@@ -50,7 +57,9 @@ impl Mode {
     /// What begins a transaction. A session that is one's own has the settings already.
     fn begin(self, is_own: bool) -> String {
         let begin = match self {
-            Self::Read => "begin isolation level repeatable read read only",
+            Self::Read | Self::Replica => "begin isolation level repeatable read read only",
+            // A server that only reads refuses this.
+            Self::Probe => "begin read write",
             Self::Write => "begin isolation level serializable",
         };
         let settings = if is_own { Vec::new() } else { self.settings() };
@@ -61,7 +70,8 @@ impl Mode {
     /// How long an answer is waited for.
     pub(super) fn patience(self) -> Duration {
         match self {
-            Self::Read => PATIENCE + MARGIN,
+            Self::Read | Self::Replica => PATIENCE + MARGIN,
+            Self::Probe => LONGEST_PROBE,
             Self::Write => LONGEST_WRITE + MARGIN,
         }
     }

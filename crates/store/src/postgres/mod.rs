@@ -97,14 +97,16 @@ impl Options {
         for _ in 0..self.writers.max(1) {
             spawn(Mode::Write, &target, &count, &jobs, &turn)?;
         }
+        let (probe, jobs) = unbounded();
+        spawn(Mode::Probe, &target, &count, &jobs, &turn)?;
         let replica = match &self.replica {
             Some(url) => {
-                let target = Arc::new(Target::read(url)?);
+                let target = Arc::new(Target::read(url)?.impatient());
                 Some(Replica::start(&target, self.readers.max(1), &count, &read)?)
             }
             None => None,
         };
-        Ok(Db::new(db::Queues::Postgres(Queues { read, write, replica, count, notices })))
+        Ok(Db::new(db::Queues::Postgres(Queues { read, write, probe, replica, count, notices })))
     }
 
     /// The version of the schema; `None` when there is nothing of ours.
@@ -133,6 +135,7 @@ struct Waiting {
 pub(crate) struct Queues {
     read: Sender<Waiting>,
     write: Sender<Waiting>,
+    probe: Sender<Waiting>,
     pub(crate) replica: Option<Replica>,
     count: Arc<AtomicU64>,
     notices: watch::Receiver<u64>,
@@ -154,6 +157,10 @@ impl Queues {
 
     pub(crate) fn write(&self, job: Job) {
         drop(self.write.send(Waiting { job, since: Instant::now() }));
+    }
+
+    pub(crate) fn probe(&self, job: Job) {
+        drop(self.probe.send(Waiting { job, since: Instant::now() }));
     }
 
     pub(crate) fn notices(&self) -> watch::Receiver<u64> {

@@ -26,6 +26,7 @@ const STEP: Duration = Duration::from_millis(2);
 struct Asked {
     job: Job,
     position: String,
+    since: Instant,
 }
 
 /// What became of units that might have been answered by a replica.
@@ -53,7 +54,7 @@ impl Replica {
         let (send, jobs) = unbounded();
         let count = Arc::<Count>::default();
         for _ in 0..readers {
-            let connection = Connection::new(Mode::Read, target.clone(), statements.clone())?;
+            let connection = Connection::new(Mode::Replica, target.clone(), statements.clone())?;
             let (jobs, primary, count) = (jobs.clone(), primary.clone(), count.clone());
             std::thread::Builder::new()
                 .name("replica".to_owned())
@@ -65,7 +66,7 @@ impl Replica {
 
     /// Asks it. The unit may be run again.
     pub(crate) fn read(&self, job: Job, position: String) {
-        drop(self.send.send(Asked { job, position }));
+        drop(self.send.send(Asked { job, position, since: Instant::now() }));
     }
 
     /// How many units it has answered, and how many the primary has instead.
@@ -75,8 +76,10 @@ impl Replica {
 }
 
 fn answer_all(mut connection: Connection, jobs: &Receiver<Asked>, primary: &Sender<Waiting>, count: &Count) {
-    for Asked { mut job, position } in jobs {
-        let tried = has_got_to(&mut connection, &position).then(|| run_once(&mut connection, &mut job));
+    for Asked { mut job, position, since } in jobs {
+        // One that hangs holds nobody up but those that it has at hand.
+        let may = since.elapsed() <= PATIENCE && has_got_to(&mut connection, &position);
+        let tried = may.then(|| run_once(&mut connection, &mut job));
         // A refusal of the unit's own is an answer as well.
         if matches!(tried, Some(Some((false, _)))) {
             count.answered.fetch_add(1, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use super::words::told;
 use crate::{Error, Migration, Result, migrate};
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// What the nodes that start at once queue up for: "guild" in letters' codes.
 const LOCK: i64 = 0x0067_7569_6c64;
@@ -64,10 +64,13 @@ pub(super) fn version(target: &Target) -> Result<Option<u32>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Other(format!("no runtime for the database: {error}")))?;
     let client = reach(target, &runtime, false)?;
-    // What is wrong is that there is no such table.
-    let found = runtime.block_on(client.query_one(migrate::VERSION, &[]));
-    let version = found.ok().and_then(|row| row.get::<_, Option<i64>>(0));
-    Ok(version.and_then(|version| u32::try_from(version).ok()))
+    // Nothing is prepared: behind a pooler that would be left on somebody's connection. What is wrong is that there is
+    // no such table.
+    let found = runtime.block_on(client.simple_query(migrate::VERSION)).unwrap_or_default();
+    Ok(found.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    }))
 }
 
 fn reach(target: &Target, runtime: &Runtime, waits: bool) -> Result<Client> {

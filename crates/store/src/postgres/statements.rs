@@ -82,7 +82,13 @@ impl<'a> Statements<'a> {
         let mut asked = self.ask_once(statements);
         // With its first statement a unit has done nothing yet: it may ask again on a new connection when the old
         // one broke while nobody used it, and with a new plan when the schema has changed meanwhile.
-        if is_first && matches!(self.failure, Some(Failure::Lost | Failure::Outdated)) {
+        let again = match self.failure {
+            Some(Failure::Outdated) => true,
+            // Another connection to a replica may be one that is behind.
+            Some(Failure::Lost) => self.connection.mode != Mode::Replica,
+            _ => false,
+        };
+        if is_first && again {
             if self.failure == Some(Failure::Outdated) {
                 self.leave();
             }

@@ -17,6 +17,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long one host may take to let us in.
 const KNOCK: Duration = Duration::from_secs(3);
+/// The same for a server that is not needed.
+const SHORT_KNOCK: Duration = Duration::from_millis(250);
 /// How soon a server that could not be reached is tried again; whoever asks meanwhile is told at once.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 /// How long data may stay unacknowledged before the connection is taken for dead.
@@ -28,6 +30,8 @@ pub(super) struct Target {
     tls: Option<MakeRustlsConnect>,
     failed: Mutex<Option<Instant>>,
     reached: AtomicU64,
+    /// How long one host may take to let us in.
+    knock: Duration,
 }
 
 /// A connection that was made.
@@ -65,7 +69,14 @@ impl Target {
             config.application_name("guildhall");
         }
         let tls = tls::connector(&trust)?;
-        Ok(Self { config, tls, failed: Mutex::default(), reached: AtomicU64::new(0) })
+        Ok(Self { config, tls, failed: Mutex::default(), reached: AtomicU64::new(0), knock: KNOCK })
+    }
+
+    /// The same, waited for no longer than somebody waits who can ask elsewhere.
+    pub(super) fn impatient(mut self) -> Self {
+        self.knock = SHORT_KNOCK;
+        self.config.connect_timeout(SHORT_KNOCK);
+        self
     }
 
     /// Opens a connection whose session has these settings, if it is its own. A server that was not there a
@@ -95,7 +106,7 @@ impl Target {
 
     /// How long all hosts together may take to let us in.
     fn patience(&self) -> Duration {
-        2 * KNOCK * u32::try_from(self.config.get_hosts().len()).unwrap_or(1).max(1)
+        2 * self.knock * u32::try_from(self.config.get_hosts().len()).unwrap_or(1).max(1)
     }
 
     /// The same, and what stands against it in words.
