@@ -9,6 +9,7 @@ mod error;
 mod migrate;
 mod options;
 mod postgres;
+mod slow;
 mod spans;
 mod sql;
 mod sqlite;

@@ -1,6 +1,7 @@
 //! SQLite: a file in WAL mode, one writer thread that shares a flush among waiting units, reader threads.
 
 use crate::db::Job;
+use crate::slow::{LONG, Slow};
 use crate::{Db, Error, Migration, Result, Rows, Sql, Tx, Value, db, migrate};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::config::DbConfig;
@@ -9,7 +10,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, StatementStatus, ToSql};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -87,11 +88,12 @@ impl Options {
         let writing = spawn("writer", move || write_all(&writer, &count, &jobs))?;
         let mut reading = Vec::new();
         let (read, jobs) = unbounded::<Job>();
+        let slow = Arc::new(Slow::of(self.readers));
         for _ in 0..self.readers.max(1) {
             let mut reader = connect(&self.file, self.durable)?;
             reader.pragma_update(None, "query_only", true).map_err(words)?;
             let jobs = jobs.clone();
-            let patience = Patience::of(&mut reader)?;
+            let patience = Patience::of(&mut reader, slow.clone())?;
             let count = total.clone();
             reading.push(spawn("reader", move || read_all(&reader, &count, &patience, &jobs))?);
         }
@@ -254,26 +256,56 @@ impl Queues {
     }
 }
 
-/// When the unit that runs on a connection has read for long enough.
+/// When the unit that runs on a connection has read for long enough: in milliseconds since the connection was opened.
 struct Patience {
-    began: Instant,
-    /// Milliseconds since then.
+    opened: Instant,
+    began: Arc<AtomicU64>,
     end: Arc<AtomicU64>,
+    slow: Arc<Slow>,
+    is_slow: Arc<AtomicBool>,
 }
 
 impl Patience {
-    fn of(connection: &mut Connection) -> Result<Self> {
-        let patience = Self { began: Instant::now(), end: Arc::default() };
-        let (began, end) = (patience.began, patience.end.clone());
-        let over = move || began.elapsed() > Duration::from_millis(end.load(Ordering::Relaxed));
+    fn of(connection: &mut Connection, slow: Arc<Slow>) -> Result<Self> {
+        let patience = Self {
+            opened: Instant::now(),
+            began: Arc::default(),
+            end: Arc::default(),
+            slow: slow.clone(),
+            is_slow: Arc::default(),
+        };
+        let (opened, began, end) = (patience.opened, patience.began.clone(), patience.end.clone());
+        let is_slow = patience.is_slow.clone();
+        let over = move || {
+            let (now, end) = (millis(opened.elapsed()), end.load(Ordering::Relaxed));
+            let takes_long = end != u64::MAX && now > began.load(Ordering::Relaxed) + millis(LONG);
+            if takes_long && !is_slow.load(Ordering::Relaxed) {
+                if !slow.enter() {
+                    return true;
+                }
+                is_slow.store(true, Ordering::Relaxed);
+            }
+            now > end
+        };
         connection.progress_handler(STEPS, Some(over)).map_err(words)?;
         Ok(patience)
     }
 
     fn begin(&self) {
-        let end = (self.began.elapsed() + PATIENCE).as_millis();
-        self.end.store(u64::try_from(end).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let now = self.opened.elapsed();
+        self.began.store(millis(now), Ordering::Relaxed);
+        self.end.store(millis(now + PATIENCE), Ordering::Relaxed);
     }
+
+    fn done(&self) {
+        if self.is_slow.swap(false, Ordering::Relaxed) {
+            self.slow.leave();
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn read_all(connection: &Connection, count: &Count, patience: &Patience, jobs: &Receiver<Job>) {
@@ -285,6 +317,7 @@ fn read_all(connection: &Connection, count: &Count, patience: &Patience, jobs: &
             count,
             patience: Some(patience),
         })));
+        patience.done();
         let ended = begun.and_then(|()| control(connection, "rollback"));
         job.answer(ended);
     }

@@ -1,7 +1,7 @@
 //! What every engine promises: the same units of work, run against each.
 
 use guildhall_store::throw_away::ThrowAway;
-use guildhall_store::{Db, Error, Migration, Result, Sql, Tx, Value};
+use guildhall_store::{Db, Error, Migration, Options, Result, Sql, Tx, Value};
 use tempfile::TempDir;
 
 const SCHEMA: Migration = Migration::new(
@@ -245,6 +245,32 @@ async fn a_read_that_never_ends_is_ended_and_the_next_one_is_not() {
     let ended = db.read(|tx| tx.rows(&Sql::text(endless)).map(drop)).await;
     assert!(matches!(ended, Err(Error::TooSlow)));
     assert_eq!(count(&db).await, 0);
+}
+
+#[tokio::test]
+async fn reads_that_never_end_leave_a_way_for_those_that_do() {
+    let place = Place::new();
+    drop(place.open());
+    let mut options = place.database.options().clone();
+    match &mut options {
+        Options::Sqlite(options) => options.readers = 2,
+        Options::Postgres(options) => options.readers = 2,
+    }
+    let db = options.open(&[SCHEMA]).unwrap();
+    let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n";
+    let asking: Vec<_> = (0..5)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { db.read(|tx| tx.rows(&Sql::text(endless)).map(drop)).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert_eq!(count(&db).await, 0);
+    // One of them had all of its time; the others were not to have as much of it as they wanted.
+    assert!(asking.iter().any(|one| !one.is_finished()));
+    for one in asking {
+        assert!(matches!(one.await.unwrap(), Err(Error::TooSlow)));
+    }
 }
 
 #[tokio::test]

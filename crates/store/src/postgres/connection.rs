@@ -2,6 +2,7 @@
 
 use super::target::{PAUSE, Reached, Target};
 use super::words::judged;
+use crate::slow::Slow;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,6 +84,7 @@ pub(super) struct Connection {
     pub(super) count: Arc<AtomicU64>,
     pub(super) runtime: Runtime,
     target: Arc<Target>,
+    pub(super) slow: Arc<Slow>,
     pub(super) open: Option<Open>,
     /// Since when it is left alone, if it is.
     resting: Option<Instant>,
@@ -97,11 +99,16 @@ pub(super) struct Open {
 }
 
 impl Connection {
-    pub(super) fn new(mode: Mode, target: Arc<Target>, count: Arc<AtomicU64>) -> Result<Self> {
+    pub(super) fn new(
+        mode: Mode,
+        target: Arc<Target>,
+        slow: Arc<Slow>,
+        count: Arc<AtomicU64>,
+    ) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| Error::Other(format!("no runtime for the database: {error}")))?;
-        Ok(Self { mode, count, runtime, target, open: None, resting: None })
+        Ok(Self { mode, count, runtime, target, slow, open: None, resting: None })
     }
 
     /// The open connection, which is reached if there is none.
@@ -119,6 +126,17 @@ impl Connection {
             self.open = Some(Open { client, begin, prepared: is_own.then(HashMap::new) });
         }
         self.open.as_mut().ok_or(Error::Down)
+    }
+
+    /// What asks the server to end the statement that runs on it.
+    pub(super) fn ending(&self) -> impl Future<Output = ()> + use<> {
+        let (target, token) =
+            (self.target.clone(), self.open.as_ref().map(|open| open.client.cancel_token()));
+        async move {
+            if let Some(token) = token {
+                target.cancel(&token).await;
+            }
+        }
     }
 
     /// The open connection, if there is one, and what it runs on.

@@ -14,6 +14,7 @@ mod tls;
 mod words;
 
 use crate::db::Job;
+use crate::slow::Slow;
 use crate::{Db, Error, Migration, Result, Tx, db};
 use connection::{Connection, Mode};
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -89,16 +90,17 @@ impl Options {
         let count = Arc::<AtomicU64>::default();
         let (read, jobs) = unbounded();
         let turn = Turn::default();
+        let slow = Arc::new(Slow::of(self.readers));
         for _ in 0..self.readers.max(1) {
-            spawn(Mode::Read, &target, &count, &jobs, &turn)?;
+            spawn(Mode::Read, &target, &slow, &count, &jobs, &turn)?;
         }
         let notices = listener::listen(&target)?;
         let (write, jobs) = unbounded();
         for _ in 0..self.writers.max(1) {
-            spawn(Mode::Write, &target, &count, &jobs, &turn)?;
+            spawn(Mode::Write, &target, &slow, &count, &jobs, &turn)?;
         }
         let (probe, jobs) = unbounded();
-        spawn(Mode::Probe, &target, &count, &jobs, &turn)?;
+        spawn(Mode::Probe, &target, &slow, &count, &jobs, &turn)?;
         let replica = match &self.replica {
             Some(url) => {
                 let target = Arc::new(Target::read(url)?.impatient());
@@ -179,11 +181,12 @@ type Turn = Arc<Mutex<()>>;
 fn spawn(
     mode: Mode,
     target: &Arc<Target>,
+    slow: &Arc<Slow>,
     count: &Arc<AtomicU64>,
     jobs: &Receiver<Waiting>,
     turn: &Turn,
 ) -> Result<()> {
-    let mut connection = Connection::new(mode, target.clone(), count.clone())?;
+    let mut connection = Connection::new(mode, target.clone(), slow.clone(), count.clone())?;
     let (jobs, turn) = (jobs.clone(), turn.clone());
     std::thread::Builder::new()
         .name("postgres".to_owned())

@@ -4,6 +4,7 @@ use super::connection::{Connection, Mode, wait};
 use super::target::Target;
 use super::{Waiting, run_once};
 use crate::db::Job;
+use crate::slow::Slow;
 use crate::{Error, Result};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::sync::Arc;
@@ -54,7 +55,8 @@ impl Replica {
         let (send, jobs) = unbounded();
         let count = Arc::<Count>::default();
         for _ in 0..readers {
-            let connection = Connection::new(Mode::Replica, target.clone(), statements.clone())?;
+            let slow = Arc::new(Slow::of(1));
+            let connection = Connection::new(Mode::Replica, target.clone(), slow, statements.clone())?;
             let (jobs, primary, count) = (jobs.clone(), primary.clone(), count.clone());
             std::thread::Builder::new()
                 .name("replica".to_owned())

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Mode, Open, numbered, wait};
 use super::words::{Failure, judged};
+use crate::slow::LONG;
 use crate::{Error, Result, Rows, Sql, Value};
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
@@ -108,10 +109,31 @@ impl<'a> Statements<'a> {
             return Err(error);
         }
         let (patience, begun, mode) = (self.patience, self.begun, self.connection.mode);
+        let (slow, ending) = (self.connection.slow.clone(), self.connection.ending());
         let (runtime, open) = self.connection.parts();
         let open = open.ok_or(Error::Down)?;
-        let asked =
-            runtime.block_on(async { tokio::time::timeout(patience, found(open, statements, !begun)).await });
+        let asked = runtime.block_on(async {
+            let mut asking = pin!(found(open, statements, !begun));
+            // Units that write wait for each other, and those that said so take their time.
+            if mode != Mode::Read || patience != mode.patience() {
+                return tokio::time::timeout(patience, asking).await;
+            }
+            if let Ok(asked) = tokio::time::timeout(LONG, &mut asking).await {
+                return Ok(asked);
+            }
+            let may = slow.enter();
+            let ended = async {
+                if !may {
+                    ending.await;
+                }
+                asking.await
+            };
+            let asked = tokio::time::timeout(patience.saturating_sub(LONG), ended).await;
+            if may {
+                slow.leave();
+            }
+            asked
+        });
         let (failure, error) = match asked {
             Ok(Ok(found)) => return Ok(found),
             Err(_) => (Failure::Lost, Error::Down),
@@ -302,6 +324,7 @@ impl<'a> FromSql<'a> for Field<'a> {
 mod tests {
     use super::*;
     use crate::postgres::target::Target;
+    use crate::slow::Slow;
     use crate::throw_away::ThrowAway;
     use std::sync::Arc;
 
@@ -310,7 +333,7 @@ mod tests {
         let url = database.url()?;
         let connect = || {
             let target = Arc::new(Target::read(url).unwrap());
-            Connection::new(Mode::Write, target, Arc::default()).unwrap()
+            Connection::new(Mode::Write, target, Arc::new(Slow::of(1)), Arc::default()).unwrap()
         };
         Some([connect(), connect()])
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long one host may take to let us in.
@@ -155,6 +155,15 @@ impl Target {
                 || code == Some(&SqlState::FEATURE_NOT_SUPPORTED);
             if is_about_settings { Refused::Settings(told(&error)) } else { Refused::Other(told(&error)) }
         })
+    }
+
+    /// Asks the server to end the statement that runs on a connection.
+    pub(super) async fn cancel(&self, token: &CancelToken) {
+        // Whether it does shows on the connection itself.
+        drop(match &self.tls {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
+        });
     }
 
     /// Listens until the connection breaks.
