@@ -6,7 +6,7 @@ use super::words::told;
 use crate::{Error, Migration, Result, migrate};
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::SimpleQueryMessage;
 
 /// What the nodes that start at once queue up for: "guild" in letters' codes.
 const LOCK: i64 = 0x0067_7569_6c64;
@@ -14,6 +14,8 @@ const LOCK: i64 = 0x0067_7569_6c64;
 const PAUSE: Duration = Duration::from_secs(1);
 /// After how many tries it is said again that it is waited for.
 const SAY_AGAIN: u32 = 10;
+/// How long a step may wait for a table that somebody else holds, as a backup does.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the statements of a step may take: an index on a large table is a matter of minutes.
 const LONGEST_STEP: Duration = Duration::from_hours(2);
 
@@ -41,8 +43,13 @@ as $$ select json_array_elements_text(list::json) $$;
 pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Other(format!("no runtime for the database: {error}")))?;
-    let keeper = reach(target, &runtime, waits)?;
-    let mut worker = reach(target, &runtime, waits)?;
+    let Reached { client: keeper, .. } = reach(target, &runtime, waits)?;
+    let Reached { client: mut worker, is_own } = reach(target, &runtime, waits)?;
+    if is_own {
+        // Whoever waits for a table has everybody else wait behind them. A pooler would keep this for somebody else.
+        let patience = format!("set lock_timeout = {}", LOCK_PATIENCE.as_millis());
+        wait(&runtime, LONGEST_STEP, worker.batch_execute(&patience))?;
+    }
     // The lock belongs to a transaction of its own, which a pooler leaves on one connection.
     let lock = format!(
         "begin; set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock({LOCK})"
@@ -63,7 +70,7 @@ pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) ->
 pub(super) fn version(target: &Target) -> Result<Option<u32>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Other(format!("no runtime for the database: {error}")))?;
-    let client = reach(target, &runtime, false)?;
+    let Reached { client, .. } = reach(target, &runtime, false)?;
     // Nothing is prepared: behind a pooler that would be left on somebody's connection. What is wrong is that there is
     // no such table.
     let found = runtime.block_on(client.simple_query(migrate::VERSION)).unwrap_or_default();
@@ -73,10 +80,10 @@ pub(super) fn version(target: &Target) -> Result<Option<u32>> {
     }))
 }
 
-fn reach(target: &Target, runtime: &Runtime, waits: bool) -> Result<Client> {
+fn reach(target: &Target, runtime: &Runtime, waits: bool) -> Result<Reached> {
     for attempt in 0_u32.. {
         match runtime.block_on(target.connect(&[])) {
-            Ok(Reached { client, .. }) => return Ok(client),
+            Ok(reached) => return Ok(reached),
             Err(why) if !waits => {
                 return Err(Error::Other(format!(
                     "the database at {} cannot be reached: {why}",
