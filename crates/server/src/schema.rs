@@ -14,4 +14,5 @@ pub const MIGRATIONS: &[Migration] = &[
         postgres: Some(include_str!("../../../migrations/0007_search.postgres.sql")),
         ..Migration::new(7, "search", include_str!("../../../migrations/0007_search.sql"))
     },
+    Migration::new(8, "letters", include_str!("../../../migrations/0008_letters.sql")),
 ];

@@ -168,6 +168,18 @@ async fn work<T: Send + 'static>(
     Work::run(app, Author::Operator, None, unit).await.map_err(told)
 }
 
+/// Looks at things, however many there are, beside whatever is written at that moment.
+async fn look<T: Send + 'static>(
+    app: &Arc<App>,
+    unit: impl FnOnce(&mut Work<'_, '_>) -> Result<T, Error> + Send + 'static,
+) -> Result<T> {
+    let unit = |work: &mut Work<'_, '_>| {
+        work.tx.take_time()?;
+        unit(work)
+    };
+    Work::look(app, unit).await.map_err(told)
+}
+
 /// A refusal as one line.
 fn told(error: Error) -> anyhow::Error {
     match error {

@@ -1,6 +1,6 @@
 //! `guildhall organizations`.
 
-use super::{print, work};
+use super::{look, print, work};
 use crate::App;
 use crate::config::Switch;
 use crate::resources::organizations;
@@ -102,7 +102,7 @@ fn find(work: &mut Work<'_, '_>, slug: &str) -> Result<Record, Error> {
 }
 
 async fn list(app: &Arc<App>, json: bool) -> Result<()> {
-    let all = work(app, |work| {
+    let all = look(app, |work| {
         let rows = work.tx.rows(&Sql::text(
             "select o.id, o.slug, o.name, m.user_email, coalesce(s.size, 0), o.disabled_at is null from organizations o
              left join memberships m on m.organization_id = o.id and m.owner

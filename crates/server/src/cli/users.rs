@@ -1,6 +1,6 @@
 //! `guildhall users`.
 
-use super::{print, work};
+use super::{look, print, work};
 use crate::App;
 use crate::accounts;
 use crate::resources::users::{self, Application, New};
@@ -171,7 +171,7 @@ fn tell_secret(made: &Application, json: bool) -> Result<()> {
 }
 
 async fn list(app: &Arc<App>, json: bool) -> Result<()> {
-    let users = work(app, |work| {
+    let users = look(app, |work| {
         let rows = work.tx.rows(&Sql::text(
             "select id, proved_email, first_name, last_name, plan, created_at, email, disabled_at from users
              order by created_at, id",

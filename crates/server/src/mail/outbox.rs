@@ -194,7 +194,10 @@ pub fn list(tx: &mut Tx<'_>, most: i64) -> Result<Vec<Queued>, Error> {
 
 /// How many letters wait, and how many were refused.
 pub fn numbers(tx: &mut Tx<'_>) -> Result<(i64, i64), Error> {
-    let rows = tx.rows(&Sql::text("select count(due_at), count(refused_at) from letters"))?;
+    let rows = tx.rows(&Sql::text(
+        "select (select count(*) from letters where due_at is not null),
+            (select count(*) from letters where refused_at is not null)",
+    ))?;
     Ok(rows.first().map_or((0, 0), |row| (row.int(0), row.int(1))))
 }
 
