@@ -68,7 +68,7 @@ impl Options {
     fn made(&self, migrations: &[Migration]) -> Result<Connection> {
         let began = Instant::now();
         loop {
-            let made = connect(&self.file, self.durable).and_then(|mut connection| {
+            let made = connect(&self.file, self.durable, Pages::Writing).and_then(|mut connection| {
                 migrate::apply_sqlite(&mut connection, migrations)?;
                 Ok(connection)
             });
@@ -90,7 +90,7 @@ impl Options {
         let (read, jobs) = unbounded::<Job>();
         let slow = Arc::new(Slow::of(self.readers));
         for _ in 0..self.readers.max(1) {
-            let mut reader = connect(&self.file, self.durable)?;
+            let mut reader = connect(&self.file, self.durable, Pages::Reading)?;
             reader.pragma_update(None, "query_only", true).map_err(words)?;
             let jobs = jobs.clone();
             let patience = Patience::of(&mut reader, slow.clone())?;
@@ -100,7 +100,7 @@ impl Options {
         Ok(Db::new(db::Queues::Sqlite(Queues {
             read,
             write,
-            watching: Arc::new(Mutex::new(Some(connect(&self.file, self.durable)?))),
+            watching: Arc::new(Mutex::new(Some(connect(&self.file, self.durable, Pages::Reading)?))),
             count: total,
             silence: watch::Sender::new(0),
             threads: Arc::new(Mutex::new(Threads { reading, writing: vec![writing] })),
@@ -108,7 +108,14 @@ impl Options {
     }
 }
 
-fn connect(file: &Path, durable: bool) -> Result<Connection> {
+/// How many KiB of pages a connection keeps: one that writes has those of all units of a commit in hand, one that reads
+/// has most of them from the file's mapping.
+enum Pages {
+    Writing = 16_000,
+    Reading = 4_000,
+}
+
+fn connect(file: &Path, durable: bool, pages: Pages) -> Result<Connection> {
     let connection =
         Connection::open(file).map_err(|error| Error::Other(format!("{}: {error}", file.display())))?;
     connection.busy_timeout(BUSY).map_err(words)?;
@@ -119,7 +126,7 @@ fn connect(file: &Path, durable: bool) -> Result<Connection> {
         ("journal_mode", "wal"),
         ("synchronous", if durable { "full" } else { "off" }),
         ("foreign_keys", "on"),
-        ("cache_size", "-16000"),
+        ("cache_size", &format!("-{}", pages as u32)),
         // Pages that many units change are written back once in a while, not all the time.
         ("wal_autocheckpoint", "8000"),
         ("mmap_size", "268435456"),
