@@ -4,9 +4,11 @@
 //! Every try takes from a bucket; one that was right gives back. An address on the network has a small
 //! bucket that fills slowly. An account has a large one that no single address can empty.
 
+use super::sign_in::Refusal;
+use crate::App;
 use crate::crypto::hash;
 use crate::limits::network;
-use guildhall_store::{Sql, Tx};
+use guildhall_store::{Error, Sql, Tx};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -82,10 +84,25 @@ struct Bucket {
 /// How far a bucket's moment has moved since the database was told: its name, and milliseconds.
 pub type Moved = (String, i64);
 
+/// Takes one from every bucket, as all nodes have left it: whoever has guessed at another one is known here as well.
+pub async fn take(app: &App, tries: &[Try]) -> Result<(), Refusal> {
+    let now = app.clock.now();
+    if app.db.is_server() {
+        let names: Vec<String> = tries.iter().map(Try::name).collect();
+        let told = app.db.read(move |tx| -> Result<_, Error> {
+            let mut sql = Sql::text("select name, full_at from guesses where full_at > ");
+            let rows = tx.rows(sql.bind(now).push(" and name in (").bind_all(names).push(")"))?;
+            Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.int(1))).collect::<Vec<_>>())
+        });
+        app.guesses.hear(&told.await?);
+    }
+    app.guesses.take_here(tries, now).map_err(Refusal::Wait)
+}
+
 impl Guesses {
-    /// Takes one from every bucket; when one of them is empty, from none, and answers after how many
+    /// The same by what is known here: takes one from every bucket; when one of them is empty, from none, and answers after how many
     /// seconds to come back.
-    pub fn take(&self, tries: &[Try], now: i64) -> Result<(), u64> {
+    pub fn take_here(&self, tries: &[Try], now: i64) -> Result<(), u64> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST_BUCKETS {
             buckets.retain(|_, bucket| bucket.full > now);
@@ -142,6 +159,15 @@ impl Guesses {
         }
     }
 
+    /// Takes over when buckets are full again, where that is later than it is known here.
+    fn hear(&self, all: &[(String, i64)]) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, full) in all {
+            let bucket = buckets.entry(name.clone()).or_insert(Bucket { full: 0, unshared: 0 });
+            bucket.full = bucket.full.max(full + bucket.unshared);
+        }
+    }
+
     /// Takes over when buckets are full again as the database has it.
     pub fn learn(&self, all: &[(String, i64)]) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,28 +210,28 @@ mod tests {
     fn an_address_gets_ten_tries_and_then_one_in_twenty_seconds() {
         let guesses = Guesses::default();
         for _ in 0..10 {
-            assert_eq!(guesses.take(&[here(1)], 0), Ok(()));
+            assert_eq!(guesses.take_here(&[here(1)], 0), Ok(()));
         }
-        assert_eq!(guesses.take(&[here(1)], 0), Err(20));
-        assert_eq!(guesses.take(&[here(2)], 0), Ok(()));
-        assert_eq!(guesses.take(&[here(1)], 20_000), Ok(()));
-        assert_eq!(guesses.take(&[here(1)], 20_000), Err(20));
+        assert_eq!(guesses.take_here(&[here(1)], 0), Err(20));
+        assert_eq!(guesses.take_here(&[here(2)], 0), Ok(()));
+        assert_eq!(guesses.take_here(&[here(1)], 20_000), Ok(()));
+        assert_eq!(guesses.take_here(&[here(1)], 20_000), Err(20));
     }
 
     #[test]
     fn one_address_cannot_empty_the_bucket_of_an_account() {
         let guesses = Guesses::default();
         let victim = Try::Password("ada@example.com".to_owned());
-        let tried = (0..100_000).filter(|_| guesses.take(&[here(1), victim.clone()], 0).is_ok()).count();
+        let tried = (0..100_000).filter(|_| guesses.take_here(&[here(1), victim.clone()], 0).is_ok()).count();
         assert_eq!(tried, 10);
-        assert_eq!(guesses.take(&[here(2), victim], 0), Ok(()));
+        assert_eq!(guesses.take_here(&[here(2), victim], 0), Ok(()));
     }
 
     #[test]
     fn right_tries_cost_nothing() {
         let guesses = Guesses::default();
         for _ in 0..100 {
-            assert_eq!(guesses.take(&[here(1)], 0), Ok(()));
+            assert_eq!(guesses.take_here(&[here(1)], 0), Ok(()));
             guesses.give_back(&[here(1)]);
         }
     }

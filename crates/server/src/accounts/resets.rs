@@ -1,6 +1,6 @@
 //! A forgotten password: a letter to the address, and a new one.
 
-use super::guesses::Try;
+use super::guesses::{self, Try};
 use super::passwords;
 use super::proofs::{self, Purpose};
 use super::sessions;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Mails a link to an address that is proved to be a user's. For any other the answer, and the work, are the
 /// same.
 pub async fn ask(app: &Arc<App>, attempt: &Attempt, email: &str, language: &str) -> Result<(), Refusal> {
-    app.guesses.take(&[Try::Letter(attempt.browser.address)], app.clock.now()).map_err(Refusal::Wait)?;
+    guesses::take(app, &[Try::Letter(attempt.browser.address)]).await?;
     let (email, language) = (email.trim().to_owned(), language.to_owned());
     let source = attempt.browser.address;
     Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {

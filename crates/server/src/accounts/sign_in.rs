@@ -1,6 +1,6 @@
 //! Signing in: a password, perhaps a code, or a passkey; at its end a session.
 
-use super::guesses::Try;
+use super::guesses::{self, Try};
 use super::owed_codes;
 use super::passwords::{self, Overloaded, Verdict};
 use super::second_factor;
@@ -102,7 +102,7 @@ pub async fn by_password(
 ) -> Result<Progress, Refusal> {
     let key: String = email.trim().to_lowercase().chars().take(LONGEST_ADDRESS).collect();
     let tries = [Try::From(attempt.browser.address), Try::Password(key.clone())];
-    app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
+    guesses::take(app, &tries).await?;
     let found = find(app, key).await.inspect_err(|_| app.guesses.give_back(&tries))?;
     let hash = found.as_ref().and_then(|account| account.hash.clone());
     let verdict =
@@ -150,7 +150,7 @@ pub async fn by_code(app: &Arc<App>, attempt: Attempt, code: &str) -> Result<Pro
     let owed = Work::look(app, move |work| owed_codes::state::<Owed>(work, &visitor)).await?;
     let Owed { user, then } = owed.ok_or(Refusal::Wrong)?;
     let tries = [Try::From(attempt.browser.address), Try::SecondFactor(user.clone())];
-    app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
+    guesses::take(app, &tries).await?;
     let code = code.to_owned();
     let progress = Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
         // Once more, inside the transaction: two codes at once must not both open.
@@ -177,7 +177,7 @@ pub async fn by_passkey(
     shown: PublicKeyCredential,
 ) -> Result<Progress, Refusal> {
     let tries = [Try::From(attempt.browser.address)];
-    app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
+    guesses::take(app, &tries).await?;
     let progress = Work::run(app, Author::Nobody, Some(attempt.request.clone()), move |work| {
         match super::passkeys::finish(work, &attempt.visitor, (&question, &shown))? {
             Some(user) => enter(work, &user, Factor::Passkey, &attempt.browser, &attempt.then),
@@ -198,7 +198,7 @@ pub async fn check_again(
     code: &str,
 ) -> Result<(), Refusal> {
     let tries = [Try::From(browser.address), Try::Again(session.user.clone())];
-    app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
+    guesses::take(app, &tries).await?;
     let user = session.user.clone();
     let hash = app.db.read(move |tx| passwords::hash_of(tx, &user)).await?;
     let verdict = app.hasher.verify(password, hash).await.inspect_err(|_| app.guesses.give_back(&tries))?;

@@ -4,7 +4,7 @@
 //! browser that asked for it; the link elsewhere wants the password, since whoever gets the letter need not
 //! be who chose it.
 
-use super::guesses::Try;
+use super::guesses::{self, Try};
 use super::passwords::{self, Overloaded, Verdict};
 use super::sessions::{Browser, Factor};
 use super::sign_in::{self, Attempt, Progress, Refusal, Then};
@@ -158,7 +158,7 @@ pub async fn of_link(app: &Arc<App>, token: &str, visitor: &str) -> Result<Optio
 pub async fn by_code(app: &Arc<App>, attempt: Attempt, code: &str) -> Result<Outcome, Refusal> {
     let waiting = of_browser(app, &attempt.visitor).await?.ok_or(Refusal::Wrong)?;
     let tries = [Try::From(attempt.browser.address), Try::SignUpCode(waiting.email.to_lowercase())];
-    app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
+    guesses::take(app, &tries).await?;
     let digits: String = code.chars().filter(char::is_ascii_digit).collect();
     let outcome = conclude(app, attempt, move |work, attempt| {
         let Some(row) = find(work, "visitor_hash", &attempt.visitor)? else { return Ok(None) };
@@ -189,7 +189,7 @@ pub async fn by_link(
     let row = row.ok_or(Refusal::Wrong)?;
     if !equal(&row.visitor, &attempt.visitor) {
         let tries = [Try::From(attempt.browser.address)];
-        app.guesses.take(&tries, app.clock.now()).map_err(Refusal::Wait)?;
+        guesses::take(app, &tries).await?;
         let verdict = app.hasher.verify(password, Some(row.password.clone())).await;
         if verdict.inspect_err(|_| app.guesses.give_back(&tries))? == Verdict::Wrong {
             Work::run(app, Author::Nobody, None, move |work| miss(work, &row)).await?;

@@ -5,7 +5,10 @@ use super::refused;
 use super::visit::{Visit, go};
 use crate::accounts::sessions::{self, Session};
 use crate::accounts::sign_in::{self, Refusal};
-use crate::accounts::{guesses::Try, passkeys};
+use crate::accounts::{
+    guesses::{self, Try},
+    passkeys,
+};
 use crate::http::Answer;
 use crate::work::Work;
 use guildhall_jsonapi::Result;
@@ -49,8 +52,8 @@ pub(super) async fn password(visit: &Visit<'_>, session: &Session) -> Result<Ans
 /// Tries the passkey.
 pub(super) async fn passkey(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
     let tries = [Try::From(visit.browser.address)];
-    if let Err(seconds) = visit.app.guesses.take(&tries, visit.app.clock.now()) {
-        return refused(visit, page(visit, session), Refusal::Wait(seconds), "wrong-passkey");
+    if let Err(refusal) = guesses::take(visit.app, &tries).await {
+        return refused(visit, page(visit, session), refusal, "wrong-passkey");
     }
     let shown = serde_json::from_str(visit.field("credential"));
     let Ok(shown) = shown else {

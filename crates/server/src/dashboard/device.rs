@@ -4,7 +4,7 @@ use super::page::{Field, Form, Page, Section};
 use super::refused;
 use super::visit::{Visit, go};
 use super::{consent, dead_end};
-use crate::accounts::guesses::Try;
+use crate::accounts::guesses::{self, Try};
 use crate::accounts::sessions::Session;
 use crate::accounts::sign_in::Refusal;
 use crate::authorizations::applications::{self, Application};
@@ -33,8 +33,8 @@ fn page(visit: &Visit<'_>, code: &str) -> Page {
 /// Looks the code up and asks, or takes the answer.
 pub(super) async fn act(visit: &Visit<'_>, session: &Session) -> Result<Answer> {
     let tries = [Try::From(visit.browser.address), Try::Again(session.user.clone())];
-    if let Err(seconds) = visit.app.guesses.take(&tries, visit.app.clock.now()) {
-        return refused(visit, page(visit, visit.field("code")), Refusal::Wait(seconds), "wrong-device-code");
+    if let Err(refusal) = guesses::take(visit.app, &tries).await {
+        return refused(visit, page(visit, visit.field("code")), refusal, "wrong-device-code");
     }
     let (code, user) = (devices::typed(visit.field("code")), session.user.clone());
     let typed = code.clone();

@@ -3,7 +3,7 @@
 use super::page::{Field, Form, Page, Section, Style};
 use super::visit::{Visit, go};
 use super::{dead_end, refused};
-use crate::accounts::guesses::Try;
+use crate::accounts::guesses::{self, Try};
 use crate::accounts::sign_in::{Progress, Refusal, Then};
 use crate::accounts::sign_ups::{self, Asked, Outcome, Waiting};
 use crate::config::SignUp;
@@ -60,8 +60,8 @@ pub(super) async fn ask(visit: &Visit<'_>) -> Result<Answer> {
     let attempt = visit.attempt(Then::default());
     // Before any work: what can be asked for without an account is limited first.
     let tries = [Try::Letter(visit.browser.address)];
-    if let Err(seconds) = visit.app.guesses.take(&tries, visit.app.clock.now()) {
-        return refused(visit, form(visit, &[]), Refusal::Wait(seconds), "wrong-invalid");
+    if let Err(refusal) = guesses::take(visit.app, &tries).await {
+        return refused(visit, form(visit, &[]), refusal, "wrong-invalid");
     }
     let Ok(mut wrong) = sign_ups::check(visit.app, &asked).await else {
         return refused(visit, form(visit, &[]), Refusal::Busy, "wrong-busy");
