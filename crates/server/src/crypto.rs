@@ -306,7 +306,11 @@ pub fn write_private(file: &Path, content: &[u8]) -> Result<()> {
     let temporary = Path::new(&temporary);
     let result = || -> std::io::Result<()> {
         let mut options = fs::OpenOptions::new();
-        let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
+        // Nothing that somebody else has put there is written to, nor where it leads.
+        if fs::symlink_metadata(temporary).is_ok() {
+            fs::remove_file(temporary)?;
+        }
+        let mut out = options.write(true).create_new(true).mode(0o600).open(temporary)?;
         out.write_all(content)?;
         if let Ok(before) = fs::metadata(file)
             && (before.uid(), before.gid()) != (out.metadata()?.uid(), out.metadata()?.gid())
@@ -335,6 +339,23 @@ mod tests {
         assert_eq!(Vault::new(&[2; 32]).unwrap().open(&sealed), None);
         for broken in ["", "v1.", "v1.AAAA", "v1.AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "a secret"] {
             assert_eq!(vault.open(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_written_where_it_is_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (folder.path().join("secret.key"), folder.path().join("other"));
+        fs::write(&other, "somebody else's").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join("secret.key.new")).unwrap();
+        write_private(&file, b"ours").unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"somebody else's");
+        assert_eq!(fs::read(&file).unwrap(), b"ours");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        // Whoever had it has it still.
+        if std::os::unix::fs::chown(&file, Some(12345), Some(12345)).is_ok() {
+            write_private(&file, b"newer").unwrap();
+            assert_eq!(fs::metadata(&file).unwrap().uid(), 12345);
         }
     }
 
