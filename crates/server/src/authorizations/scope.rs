@@ -42,7 +42,8 @@ pub fn same(one: &str, other: &str) -> bool {
 
 /// Whether everything in `asked` is in `granted`.
 pub fn covers(granted: &str, asked: &str) -> bool {
-    parts(asked).all(|scope| has(granted, scope))
+    let granted: BTreeSet<&str> = parts(granted).collect();
+    parts(asked).all(|scope| granted.contains(scope))
 }
 
 /// Both scopes together, each part once.
@@ -82,7 +83,9 @@ pub fn is_for_webapps(scope: &str) -> bool {
 
 /// Whether the dashboard's own application may be given these.
 pub fn is_for_dashboard(scope: &str) -> bool {
-    parts(scope).all(|scope| has(DASHBOARD, scope) || is_personal(scope)) && parts(scope).next().is_some()
+    scope.len() <= LONGEST
+        && parts(scope).all(|scope| has(DASHBOARD, scope) || is_personal(scope))
+        && parts(scope).next().is_some()
 }
 
 fn is_personal(scope: &str) -> bool {
@@ -133,6 +136,14 @@ mod tests {
             "market:id:<script>",
         ] {
             assert!(!is_commerce(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_scope_fits_into_a_token() {
+        for scope in ["market:id:a ", "openid ", "provisioning-api "] {
+            let long = scope.repeat(LONGEST / scope.len() + 1);
+            assert!(!is_commerce(&long) && !is_for_webapps(&long) && !is_for_dashboard(&long), "{scope}");
         }
     }
 
