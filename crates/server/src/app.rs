@@ -126,9 +126,7 @@ impl App {
             keys,
         }))
     }
-}
 
-impl App {
     /// Notes that a token is dated to this second.
     pub(crate) fn note_date(&self, second: i64) {
         self.latest_date.fetch_max(second, Ordering::Relaxed);

@@ -160,14 +160,14 @@ pub async fn read(app: &App, authorization: Option<&str>) -> Option<Arc<Bearer>>
 
 /// A token that was checked before, without checking any: for what comes before it is known who asks.
 pub fn seen(app: &App, token: &str) -> Option<Arc<Bearer>> {
-    let key = sha256(token.as_bytes());
-    let now = app.clock.now();
-    let known = app
-        .verified
-        .0
-        .get(&key)
-        .filter(|bearer| bearer.claims.exp > now / 1000 && app.keys.accepts(token, now));
-    known.map(|bearer| bearer.at(now / 1000))
+    let known = app.verified.0.get(&sha256(token.as_bytes()))?;
+    current(app, token, known, app.clock.now())
+}
+
+/// What was checked before, if it counts at a moment, in milliseconds: it may have ended since, or its key.
+fn current(app: &App, token: &str, known: Arc<Bearer>, now: i64) -> Option<Arc<Bearer>> {
+    let counts = known.claims.exp > now / 1000 && app.keys.accepts(token, now);
+    counts.then(|| known.at(now / 1000))
 }
 
 /// The same for an `Authorization` header.
@@ -179,13 +179,11 @@ pub fn seen_in(app: &App, authorization: Option<&str>) -> Option<Arc<Bearer>> {
 pub async fn check(app: &App, token: &str) -> Option<Arc<Bearer>> {
     app.keys.meet(token, &app.db, &app.vault, app.clock.now()).await;
     let key = sha256(token.as_bytes());
-    let millis = app.clock.now();
-    let now = millis / 1000;
+    let now = app.clock.now();
     let bearer = if let Some(bearer) = app.verified.0.get(&key) {
-        // A token may have been remembered longer than its key was believed.
-        app.keys.accepts(token, millis).then_some(bearer)?
+        bearer
     } else {
-        let claims: Claims = app.keys.verify(Use::Access, token, millis)?;
+        let claims: Claims = app.keys.verify(Use::Access, token, now)?;
         if claims.iss != app.issuer {
             return None;
         }
@@ -193,5 +191,5 @@ pub async fn check(app: &App, token: &str) -> Option<Arc<Bearer>> {
         app.verified.0.insert(key, bearer.clone());
         bearer
     };
-    (bearer.claims.exp > now).then(|| bearer.at(now))
+    current(app, token, bearer, now)
 }

@@ -7,7 +7,7 @@ use crate::App;
 use crate::accounts::guesses;
 use crate::config::Limits;
 use crate::limits::{Limiter, Seen};
-use guildhall_store::{Error, Sql, Tx};
+use guildhall_store::{Error, Rows, Sql, Tx};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,8 +78,7 @@ async fn learn_used_up(app: &App, limiter: &Limiter) -> Result<(), Error> {
             .push(" order by tally desc limit ")
             .bind(MOST_USED_UP);
         let rows = tx.rows(&sql)?;
-        let all = rows.iter().map(|row| ((row.text(0).to_owned(), row.int(1)), row.int(2)));
-        Ok(Some((number, all.collect())))
+        Ok(Some((number, tallies(&rows))))
     });
     if let Some((number, all)) = learnt.await? {
         limiter.learn_used_up(number, all);
@@ -117,8 +116,7 @@ fn tell_rates(tx: &mut Tx<'_>, seen: &[Seen], limits: &Limits) -> Result<HashMap
     let mut sql = Sql::text("select name, began_at, tally from rates where began_at >= ");
     sql.bind(seen.iter().map(Seen::before).min().unwrap_or(0)).push(" and name in (");
     let rows = tx.rows(sql.bind_list(seen.iter().map(Seen::name)).push(")"))?;
-    let totals: HashMap<_, _> =
-        rows.iter().map(|row| ((row.text(0).to_owned(), row.int(1)), row.int(2))).collect();
+    let totals = tallies(&rows);
     let uses_up = |one: &Seen| {
         let total = totals.get(&(one.name(), one.began_at)).copied().unwrap_or(0);
         let limit = i64::from(one.limit(limits));
@@ -128,6 +126,11 @@ fn tell_rates(tx: &mut Tx<'_>, seen: &[Seen], limits: &Limits) -> Result<HashMap
         announce(tx, RATES)?;
     }
     Ok(totals)
+}
+
+/// What windows hold, by name and beginning.
+fn tallies(rows: &Rows) -> HashMap<(String, i64), i64> {
+    rows.iter().map(|row| ((row.text(0).to_owned(), row.int(1)), row.int(2))).collect()
 }
 
 /// Says that something changed which nodes remember.

@@ -45,14 +45,11 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let mut unit = Some(unit);
-        let (job, answer) =
-            self.job("read", move |tx| unit.take().map_or_else(|| Err(gone().into()), |unit| unit(tx)));
-        match &self.queues {
+        let send = |job| match &self.queues {
             Queues::Sqlite(queues) => queues.read(job),
             Queues::Postgres(queues) => queues.read(job),
-        }
-        answer.await.unwrap_or_else(|_| Err(gone().into()))
+        };
+        self.once(unit, send).await
     }
 
     /// Runs a unit that looks whether units that write would be answered: on a way of its own, so that it does not wait behind
@@ -61,14 +58,28 @@ impl Db {
         &self,
         unit: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let mut unit = Some(unit);
-        let (job, answer) =
-            self.job("read", move |tx| unit.take().map_or_else(|| Err(gone()), |unit| unit(tx)));
-        match &self.queues {
+        let send = |job| match &self.queues {
             Queues::Sqlite(queues) => queues.read(job),
             Queues::Postgres(queues) => queues.probe(job),
-        }
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        };
+        self.once(unit, send).await
+    }
+
+    /// Sends a unit that reads and may run once only on its way.
+    async fn once<T, E>(
+        &self,
+        unit: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        send: impl FnOnce(Job),
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let mut unit = Some(unit);
+        let (job, answer) =
+            self.job("read", move |tx| unit.take().map_or_else(|| Err(gone().into()), |unit| unit(tx)));
+        send(job);
+        answer.await.unwrap_or_else(|_| Err(gone().into()))
     }
 
     /// Runs a unit that reads what must be fresh, and then one that reads more, by way of what the first one found. Both

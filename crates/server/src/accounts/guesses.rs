@@ -8,7 +8,7 @@ use super::sign_in::Refusal;
 use crate::App;
 use crate::crypto::hash;
 use crate::limits::network;
-use guildhall_store::{Error, Sql, Tx};
+use guildhall_store::{Error, Rows, Sql, Tx};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -92,7 +92,7 @@ pub async fn take(app: &App, tries: &[Try]) -> Result<(), Refusal> {
         let told = app.db.read(move |tx| -> Result<_, Error> {
             let mut sql = Sql::text("select name, full_at from guesses where full_at > ");
             let rows = tx.rows(sql.bind(now).push(" and name in (").bind_all(names).push(")"))?;
-            Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.int(1))).collect::<Vec<_>>())
+            Ok(ends(&rows))
         });
         app.guesses.hear(&told.await?);
     }
@@ -100,8 +100,8 @@ pub async fn take(app: &App, tries: &[Try]) -> Result<(), Refusal> {
 }
 
 impl Guesses {
-    /// The same by what is known here: takes one from every bucket; when one of them is empty, from none, and answers after how many
-    /// seconds to come back.
+    /// The same by what is known here: takes one from every bucket; when one of them is empty, from none, and answers
+    /// after how many seconds to come back.
     pub fn take_here(&self, tries: &[Try], now: i64) -> Result<(), u64> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST_BUCKETS {
@@ -187,7 +187,7 @@ pub fn tell(tx: &mut Tx<'_>, moved: &[Moved], now: i64) -> guildhall_store::Resu
     sql.push(" on conflict (name) do update set full_at = excluded.full_at + case when guesses.full_at > ");
     sql.bind(now).push(" then guesses.full_at - ").bind(now).push(" else 0 end returning name, full_at");
     let rows = tx.rows(&sql)?;
-    Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.int(1))).collect())
+    Ok(ends(&rows))
 }
 
 /// The buckets that are not full, as the database has them.
@@ -195,7 +195,12 @@ pub fn known(tx: &mut Tx<'_>, now: i64) -> guildhall_store::Result<Vec<(String, 
     let sql = "select name, full_at from guesses where full_at > ? order by full_at desc limit ?";
     let most = i64::try_from(MOST_BUCKETS / 2).unwrap_or(i64::MAX);
     let rows = tx.rows(&Sql::new(sql, [now.into(), most.into()]))?;
-    Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.int(1))).collect())
+    Ok(ends(&rows))
+}
+
+/// Buckets by name, and when each is full again.
+fn ends(rows: &Rows) -> Vec<(String, i64)> {
+    rows.iter().map(|row| (row.text(0).to_owned(), row.int(1))).collect()
 }
 
 #[cfg(test)]
