@@ -235,15 +235,16 @@ impl Guild {
     pub(crate) async fn answer(&self, mut request: Request<Body>, address: IpAddr) -> Reply {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 4711))));
         let others = self.asking.fetch_add(1, Ordering::Relaxed);
+        if others > 0 {
+            // Before anything of it is answered: whether the one before it is answered first is nobody's to say either.
+            transcript::end();
+        }
         let router = self.other.as_ref().filter(|_| others % 2 == 1).unwrap_or(&self.router);
         let asked = format!("{} {}", request.method(), request.uri());
         let response = router.clone().oneshot(request).await.unwrap();
         self.asking.fetch_sub(1, Ordering::Relaxed);
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        if others > 0 {
-            transcript::end();
-        }
         transcript::note(&asked, parts.status, &body);
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }
