@@ -13,9 +13,16 @@ export const until = async (what, check, patience = 20_000) => {
   }
 }
 
+// Below those that the system gives to whoever connects or does not care, and other ones in each process: between the
+// moment it is found free and the moment a server listens on it nobody else is to find it.
+const PORTS = 50
+const first = 10_000 + (process.pid % 400) * PORTS
+let next = 0
+
 export const freePort = () => new Promise((resolve) => {
-  const probe = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address()
-    probe.close(() => resolve(port))
-  })
+  const port = first + (next % PORTS)
+  next += 1
+  const probe = net.createServer()
+  probe.once('error', () => resolve(freePort()))
+  probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(port)))
 })

@@ -38,7 +38,8 @@ export const start = async (...flags) => {
     const deadline = Date.now() + 20_000
     for (;;) {
       const alive = await fetch(`http://127.0.0.1:${plain}/readyz`).then((answer) => answer.ok, () => false)
-      if (alive) break
+      // Somebody else may listen where it wanted to.
+      if (alive && server.exitCode === null) break
       if (Date.now() > deadline || server.exitCode !== null) throw new Error(`the server did not start:\n${log}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
