@@ -1,5 +1,5 @@
-//! What has ended by itself is cleared away, every ten minutes, by one node for all of them: a unit of work for each
-//! kind of thing, and each organization, so that none is long and none gets into the way of many.
+//! What has ended by itself is cleared away, every ten minutes, by one node for all of them: in a unit of work for each
+//! kind of thing, each organization and each thousand of them, so that none is long and none gets into the way of many.
 
 use crate::authorizations::chains;
 use crate::clock::DAY;
@@ -21,6 +21,8 @@ const LINK_LIFE: i64 = 365 * DAY;
 const TALLY_LIFE: i64 = 2 * DAY;
 /// How long versions are shown, in milliseconds: a year.
 const VERSION_LIFE: i64 = 365 * DAY;
+/// How many rows are cleared away in one unit.
+const MOST_ROWS: usize = 1000;
 /// How many versions are taken from sight in one unit.
 const MOST_VERSIONS: i64 = 1000;
 
@@ -67,39 +69,41 @@ pub async fn sweep(app: &App) -> Result<(), Error> {
     let now = app.clock.now();
     let mut result = app.db.write(move |tx| client_secrets::sweep(tx, now)).await;
     result = result.and(app.db.write(move |tx| chains::forget_answers(tx, now)).await.map(drop));
-    let ending = ENDING.iter().map(|table| (table, now));
-    for (table, until) in ending.chain(ENDED.iter().map(|table| (table, now - CLOCK))) {
-        let mut sql = Sql::text("delete from ");
-        sql.push(table).push(" where expires_at < ").bind(until);
-        result = result.and(run(app, sql).await);
+    let ending = ENDING.iter().map(|table| (*table, now));
+    for (table, until) in ending.chain(ENDED.iter().map(|table| (*table, now - CLOCK))) {
+        result = result.and(clear(app, table, "expires_at < ?", until).await);
     }
-    for (sql, until) in [
+    for (table, condition, until) in [
         // One that comes again ends what it was redeemed for, however late.
         (
-            "delete from authorization_codes where expires_at < ? and
+            "authorization_codes",
+            "expires_at < ? and
              (chain_id is null or not exists (select 1 from chains c where c.id = authorization_codes.chain_id))",
             now,
         ),
-        ("delete from guesses where full_at < ?", now),
-        ("delete from letters where created_at < ? and due_at is null", now - LETTER_LIFE),
+        ("guesses", "full_at < ?", now),
+        ("letters", "created_at < ? and due_at is null", now - LETTER_LIFE),
         (
-            "delete from invitation_links where created_at < ? and (ended_at is not null or not exists
+            "invitation_links",
+            "created_at < ? and (ended_at is not null or not exists
              (select 1 from memberships m where m.id = invitation_links.membership_id))",
             now - LINK_LIFE,
         ),
-        ("delete from tallies where began_at < ?", now - TALLY_LIFE),
+        ("tallies", "began_at < ?", now - TALLY_LIFE),
     ] {
-        result = result.and(run(app, Sql::new(sql, [until.into()])).await);
+        result = result.and(clear(app, table, condition, until).await);
     }
     result.and(hide_versions(app, now - VERSION_LIFE).await)
 }
 
-async fn run(app: &App, sql: Sql) -> Result<(), Error> {
+/// Deletes what a condition says of a moment, some of it at a time: whoever was not swept for long does not stand still.
+async fn clear(app: &App, table: &'static str, condition: &'static str, until: i64) -> Result<(), Error> {
     let unit = move |tx: &mut Tx<'_>| {
         tx.take_time()?;
-        tx.execute(&sql)
+        tx.delete_some(table, condition, [until.into()], MOST_ROWS)
     };
-    app.db.write(unit).await.map(drop)
+    while app.db.write(unit).await? == MOST_ROWS {}
+    Ok(())
 }
 
 /// Takes versions from sight that are older than this, some of one organization at a time.

@@ -1,6 +1,6 @@
 //! A database that runs units of work, each in one transaction on a thread of its own.
 
-use crate::{Error, Result, Rows, Sql, Table, postgres, spans, sqlite};
+use crate::{Error, Result, Rows, Sql, Table, Value, postgres, spans, sqlite};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::{oneshot, watch};
 use tracing::Span;
@@ -253,6 +253,15 @@ fn gone() -> Error {
     Error::Other("the database is closed".to_owned())
 }
 
+/// What a unit sees of the database: whoever sees the same one again finds the same in every row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which of those that read runs the unit. What one of them sees is not comparable with what another one does.
+    pub reader: usize,
+    /// What of it differs once anything was committed, by whatever program.
+    pub version: i64,
+}
+
 /// One transaction.
 pub struct Tx<'a> {
     engine: Statements<'a>,
@@ -273,6 +282,14 @@ impl<'a> Tx<'a> {
 
     pub(crate) fn into_engine(self) -> Statements<'a> {
         self.engine
+    }
+
+    /// What this unit sees, where the database tells; `None` for units that write, and where it does not.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        match &self.engine {
+            Statements::Sqlite(statements) => statements.snapshot(),
+            Statements::Postgres(_) => None,
+        }
     }
 
     /// All rows of a query.
@@ -356,6 +373,26 @@ impl<'a> Tx<'a> {
         };
         let rows = self.rows(&Sql::new(sql, [table.into()]))?;
         Ok(rows.iter().map(|row| row.text(0).to_owned()).collect())
+    }
+
+    /// Deletes some of the rows for which a condition holds, so that who has to delete very many can do it in units that are
+    /// short; answers how many.
+    pub fn delete_some<const N: usize>(
+        &mut self,
+        table: &str,
+        condition: &str,
+        args: [Value; N],
+        most: usize,
+    ) -> Result<usize> {
+        let sql = match &self.engine {
+            Statements::Sqlite(_) => format!(
+                "delete from {table} where rowid in (select rowid from {table} where {condition} limit {most})"
+            ),
+            Statements::Postgres(_) => format!(
+                "delete from {table} where ctid = any (array(select ctid from {table} where {condition} limit {most}))"
+            ),
+        };
+        self.execute(&Sql::new(&sql, args))
     }
 
     /// Runs a statement; answers how many rows it touched.

@@ -18,7 +18,7 @@ mod table;
 pub mod throw_away;
 mod value;
 
-pub use db::{Db, Tx};
+pub use db::{Db, Snapshot, Tx};
 pub use error::{Error, Result};
 pub use migrate::Migration;
 pub use options::{Options, Postgres, Sqlite};

@@ -2,7 +2,7 @@
 
 use crate::db::Job;
 use crate::slow::{LONG, Slow};
-use crate::{Db, Error, Migration, Result, Rows, Sql, Tx, Value, db, migrate};
+use crate::{Db, Error, Migration, Result, Rows, Snapshot, Sql, Tx, Value, db, migrate};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
@@ -30,6 +30,9 @@ pub(crate) const TABLES: &str =
 pub(crate) const PARENTS: &str = "select distinct m.name, f.\"table\" from sqlite_master m, pragma_foreign_key_list(m.name) f where m.type = 'table'";
 /// The columns of a table or a view.
 pub(crate) const COLUMNS: &str = "select name from pragma_table_info(?) order by cid";
+
+/// A number that is another one once any other connection has committed.
+const DATA_VERSION: &str = "pragma data_version";
 
 /// How long to wait for a command that writes to the same file.
 const BUSY: Duration = Duration::from_secs(15);
@@ -89,13 +92,13 @@ impl Options {
         let mut reading = Vec::new();
         let (read, jobs) = unbounded::<Job>();
         let slow = Arc::new(Slow::of(self.readers));
-        for _ in 0..self.readers.max(1) {
+        for number in 0..self.readers.max(1) {
             let mut reader = connect(&self.file, self.durable, Pages::Reading)?;
             reader.pragma_update(None, "query_only", true).map_err(words)?;
             let jobs = jobs.clone();
-            let patience = Patience::of(&mut reader, slow.clone())?;
+            let reading_by = Reader { number, patience: Patience::of(&mut reader, slow.clone())? };
             let count = total.clone();
-            reading.push(spawn("reader", move || read_all(&reader, &count, &patience, &jobs))?);
+            reading.push(spawn("reader", move || read_all(&reader, &count, &reading_by, &jobs))?);
         }
         Ok(Db::new(db::Queues::Sqlite(Queues {
             read,
@@ -250,7 +253,7 @@ impl Queues {
 
     pub(crate) fn data_version(&self) -> Option<i64> {
         let watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = watching.as_ref()?.prepare_cached("pragma data_version").ok()?;
+        let mut statement = watching.as_ref()?.prepare_cached(DATA_VERSION).ok()?;
         statement.query_row([], |row| row.get(0)).ok()
     }
 
@@ -261,6 +264,12 @@ impl Queues {
     pub(crate) fn scanned(&self) -> u64 {
         self.count.scanned.load(Ordering::Relaxed)
     }
+}
+
+/// What a connection that only reads is beside itself.
+struct Reader {
+    number: usize,
+    patience: Patience,
 }
 
 /// When the unit that runs on a connection has read for long enough: in milliseconds since the connection was opened.
@@ -315,16 +324,12 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn read_all(connection: &Connection, count: &Count, patience: &Patience, jobs: &Receiver<Job>) {
+fn read_all(connection: &Connection, count: &Count, reader: &Reader, jobs: &Receiver<Job>) {
     for mut job in jobs {
-        patience.begin();
+        reader.patience.begin();
         let begun = control(connection, "begin");
-        job.run(&mut Tx::new(db::Statements::Sqlite(Statements {
-            connection,
-            count,
-            patience: Some(patience),
-        })));
-        patience.done();
+        job.run(&mut Tx::new(db::Statements::Sqlite(Statements { connection, count, reader: Some(reader) })));
+        reader.patience.done();
         let ended = begun.and_then(|()| control(connection, "rollback"));
         job.answer(ended);
     }
@@ -377,7 +382,7 @@ fn commit(
         }
         let before = connection.total_changes();
         let keep =
-            unit.run(&mut Tx::new(db::Statements::Sqlite(Statements { connection, count, patience: None })));
+            unit.run(&mut Tx::new(db::Statements::Sqlite(Statements { connection, count, reader: None })));
         // A full disk or a broken one makes SQLite roll back the whole transaction by itself.
         if connection.is_autocommit() {
             return Err(Error::Disk("the transaction was taken back".to_owned()));
@@ -410,7 +415,7 @@ pub(crate) struct Statements<'a> {
     connection: &'a Connection,
     count: &'a Count,
     /// None for units that write.
-    patience: Option<&'a Patience>,
+    reader: Option<&'a Reader>,
 }
 
 impl Statements<'_> {
@@ -454,9 +459,17 @@ impl Statements<'_> {
     }
 
     pub(crate) fn take_time(&mut self) {
-        if let Some(patience) = self.patience {
+        if let Some(Reader { patience, .. }) = self.reader {
             patience.end.store(u64::MAX, Ordering::Relaxed);
         }
+    }
+
+    /// A connection's number for this tells only of what others have committed: those that read commit nothing.
+    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
+        let reader = self.reader?.number;
+        let mut statement = self.connection.prepare_cached(DATA_VERSION).ok()?;
+        let version = statement.query_row([], |row| row.get(0)).ok()?;
+        Some(Snapshot { reader, version })
     }
 
     pub(crate) fn check(&mut self) -> Result<()> {

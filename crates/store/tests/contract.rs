@@ -1,7 +1,7 @@
 //! What every engine promises: the same units of work, run against each.
 
 use guildhall_store::throw_away::ThrowAway;
-use guildhall_store::{Db, Error, Migration, Options, Result, Sql, Tx, Value};
+use guildhall_store::{Db, Error, Migration, Options, Result, Snapshot, Sql, Tx, Value};
 use tempfile::TempDir;
 
 const SCHEMA: Migration = Migration::new(
@@ -120,6 +120,58 @@ async fn a_data_version_differs_once_anybody_has_committed() {
         assert!(!seen.contains(&version), "{version} {seen:?}");
         assert_eq!(db.data_version(), Some(version));
         seen.push(version);
+    }
+}
+
+#[tokio::test]
+async fn very_many_rows_are_deleted_some_at_a_time() {
+    let place = Place::new();
+    let db = place.open();
+    let fill = |tx: &mut Tx<'_>| {
+        (0..25).try_for_each(|n| tx.execute(&insert(&format!("p{n}"), &format!("Old {n}"))).map(drop))
+    };
+    db.write(fill).await.unwrap();
+    db.write(|tx| tx.execute(&insert("a", "Ada"))).await.unwrap();
+    for expected in [10, 10, 5, 0] {
+        let some = |tx: &mut Tx<'_>| tx.delete_some("people", "name like ?", ["Old %".into()], 10);
+        assert_eq!(db.write(some).await.unwrap(), expected);
+    }
+    assert_eq!(count(&db).await, 1);
+}
+
+#[tokio::test]
+async fn who_reads_sees_the_same_until_anybody_has_committed() {
+    let place = Place::new();
+    let (db, other) = (place.open(), place.open());
+    let mut seen: Vec<Snapshot> = Vec::new();
+    let look = |tx: &mut Tx<'_>| -> Result<_> {
+        let before = tx.snapshot();
+        let found = tx.rows(&Sql::text("select count(*) from people"))?.first().map(|row| row.int(0));
+        // As well when it has been read from.
+        assert_eq!(tx.snapshot(), before);
+        Ok((before, found))
+    };
+    for (round, writer) in [&db, &other, &db, &other].into_iter().enumerate() {
+        let of_before = seen.clone();
+        for _ in 0..20 {
+            let (snapshot, found) = db.read(look).await.unwrap();
+            let Some(snapshot) = snapshot else {
+                assert!(db.is_server());
+                continue;
+            };
+            assert!(!of_before.contains(&snapshot));
+            let of_this_reader: Vec<_> =
+                seen[of_before.len()..].iter().filter(|known| known.reader == snapshot.reader).collect();
+            assert!(of_this_reader.iter().all(|known| **known == snapshot));
+            assert!(found.is_some());
+            seen.push(snapshot);
+        }
+        let unit = move |tx: &mut Tx<'_>| {
+            // Whoever writes may not take what it sees for what others do.
+            assert_eq!(tx.snapshot(), None);
+            tx.execute(&insert(&round.to_string(), &round.to_string()))
+        };
+        writer.write(unit).await.unwrap();
     }
 }
 

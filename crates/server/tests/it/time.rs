@@ -6,7 +6,7 @@ use crate::webapp::{Tokens, Webapp};
 use guildhall::config::Switch;
 use guildhall::mail::outbox::{self, Fate};
 use guildhall::{keys, sharing, sweep};
-use guildhall_store::Error;
+use guildhall_store::{Error, Sql, Tx};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -226,4 +226,20 @@ async fn a_token_from_the_future_is_not_believed() {
     assert!(is_active(&after).await);
     guild.pass(QUARTER);
     assert!(is_active(&before).await && is_active(&after).await);
+}
+
+#[tokio::test]
+async fn what_nobody_has_cleared_away_for_long_is_gone_after_one_time() {
+    let guild = Guild::new().await;
+    let now = guild.app.clock.now();
+    let fill = move |tx: &mut Tx<'_>| {
+        for number in 0..2500 {
+            let sql = "insert into tallies (name, began_at, tally) values (?, ?, 1)";
+            tx.execute(&Sql::new(sql, [format!("x {number}").into(), (now - 3 * DAY).into()]))?;
+        }
+        tx.execute(&Sql::new("insert into tallies (name, began_at, tally) values ('y', ?, 1)", [now.into()]))
+    };
+    guild.app.db.write(fill).await.unwrap();
+    sweep::sweep(&guild.app).await.unwrap();
+    assert_eq!(guild.number("select count(*) from tallies").await, 1);
 }

@@ -1,6 +1,7 @@
 //! The query language on collections and related resources: pages, order, fields, includes.
 
 use crate::guild::{Guild, Organization, change, pretty};
+use guildhall_store::Sql;
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
@@ -534,4 +535,37 @@ async fn injected_sql_is_only_text() {
         assert_eq!(found.ids(), [] as [&str; 0]);
     }
     assert_eq!(guild.number("select count(*) from users").await, 1);
+}
+
+#[tokio::test]
+async fn a_question_that_no_index_answers_ends_with_a_clear_answer_and_nobody_else_waits() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    // What the API publishes of the history, looked for without end.
+    let view =
+        include_str!("../../../../../migrations/0001_first.sql").split("create view versions as").nth(1);
+    let view = view.and_then(|rest| rest.split(';').next()).unwrap();
+    let endless = format!(
+        "create view versions as {view} and
+         (with recursive n (x) as (select 1 union all select x + 1 from n) select count(*) from n) > 0"
+    );
+    let replaced = guild.app.db.write(move |tx| {
+        tx.execute(&Sql::text("drop view versions"))?;
+        tx.execute(&Sql::text(&endless))
+    });
+    replaced.await.unwrap();
+    let others = async {
+        for number in 0..100 {
+            assert_eq!(ada.get("/api/memberships").await.status, 200);
+            let renamed = change("organizations", &blue.id, json!({ "reference": number.to_string() }));
+            assert_eq!(ada.patch(&format!("/api/organizations/{}", blue.id), renamed).await.status, 200);
+        }
+    };
+    let (endless, ()) = tokio::join!(ada.get("/api/versions"), others);
+    let detail = "This query takes too long: filter by an organization, an id or an address as well.";
+    let problem = json!({
+        "title": "Service unavailable", "detail": detail, "code": "SERVICE_UNAVAILABLE", "status": "503",
+    });
+    assert_eq!((endless.status, endless.json()), (503, json!({ "errors": [problem] })));
 }
