@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::lead::Lead;
-use crate::scope::Arm;
+use crate::scope::Values;
 use crate::select::Collection;
 use guildhall_store::{Rows, Sql, Tx, Value};
 
@@ -31,19 +31,21 @@ impl Count {
 }
 
 /// Whose rows a collection has, as far as the table `sizes` counts them.
-pub(crate) fn owners<'a>(
-    collection: &'a Collection<'_>,
-    tie: Option<(&'static str, &str)>,
-) -> Option<Vec<&'a String>> {
+pub(crate) fn owners(collection: &Collection<'_>, tie: Option<(&'static str, &str)>) -> Option<Values> {
     let sized_by = collection.spec.sized_by?;
-    let Some(Arm::In(column, owners)) = collection.scope.arms.first() else { return None };
-    match tie {
-        _ if *column != sized_by => None,
-        None => Some(owners.iter().collect()),
-        Some((column, id)) if column == sized_by => {
-            Some(owners.iter().filter(|owner| *owner == id).collect())
+    let first = collection.scope.arms.first().filter(|first| first.column == sized_by)?;
+    match (tie, &first.values) {
+        (None, values) => Some(values.clone()),
+        (Some((column, id)), Values::These(owners)) if column == sized_by => {
+            Some(owners.iter().filter(|owner| *owner == id).cloned().collect::<Vec<_>>().into())
         }
-        Some(_) => None,
+        // Who sees all of those may see this one or not.
+        (Some((column, id)), Values::Selected { value, from }) if column == sized_by => {
+            let mut from = from.clone();
+            from.push(" and ").push(value).push(" = ").bind(id);
+            Some(Values::Selected { value, from })
+        }
+        (Some(_), _) => None,
     }
 }
 
@@ -71,13 +73,15 @@ fn names(collection: &Collection<'_>) -> Option<Vec<String>> {
 }
 
 /// How many rows the table `sizes` counts under these names.
-pub(crate) fn size(tx: &mut Tx<'_>, names: &[String], owners: &[&String]) -> Result<u64> {
+pub(crate) fn size(tx: &mut Tx<'_>, names: &[String], owners: &Values) -> Result<u64> {
     Ok(number(&tx.rows(&sizes(names, owners))?))
 }
 
-fn sizes(names: &[String], owners: &[&String]) -> Sql {
+fn sizes(names: &[String], owners: &Values) -> Sql {
     let mut sql = Sql::text("select cast(coalesce(sum(size), 0) as bigint) from sizes where kind in (");
-    sql.bind_list(names).push(") and owner in (").bind_list(owners.iter().copied()).push(")");
+    sql.bind_list(names).push(") and owner in (");
+    owners.list(&mut sql);
+    sql.push(")");
     sql
 }
 

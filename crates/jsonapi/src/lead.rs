@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::count::{owners, size, size_name};
 use crate::filter::Filter;
-use crate::scope::Scope;
+use crate::scope::{Scope, Values};
 use crate::select::Collection;
 use crate::spec::Relationship;
 use guildhall_store::{Sql, Tx};
@@ -135,8 +135,12 @@ fn search(
         return Ok(None);
     }
     // Rows that are visible for another reason may be anybody's.
-    let is_wanted =
-        |owner: &str| collection.scope.arms.len() > 1 || owners.iter().any(|wanted| *wanted == owner);
+    let is_wanted = |owner: &str| match &owners {
+        Values::These(owners) if collection.scope.arms.len() == 1 => {
+            owners.iter().any(|wanted| wanted == owner)
+        }
+        Values::These(_) | Values::Selected { .. } => true,
+    };
     let wanted = found.iter().filter(|row| is_wanted(row.text(1)));
     Ok(Some(Lead::Ids(wanted.map(|row| row.text(0).to_owned()).collect())))
 }

@@ -37,5 +37,5 @@ pub use input::{Action, Input, Verb};
 pub use query::Query;
 pub use read::{Listing, Reader, Secrets};
 pub use record::Record;
-pub use scope::{Arm, Scope};
+pub use scope::{Arm, Scope, Values};
 pub use spec::Spec;

@@ -74,7 +74,7 @@ impl Reader<'_> {
         let mut scope = (self.scope)(spec);
         if let Some(column) = spec.sized_by {
             for values in query.filters.iter().filter_map(|filter| filter.links(column)) {
-                scope.narrow(column, values);
+                scope.narrow(tx, column, values)?;
             }
         }
         let tie = within.as_ref().map(|(relationship, id, _)| (relationship.column, *id));

@@ -4,7 +4,7 @@ use crate::condition::Conditions;
 use crate::filter::Filter;
 use crate::lead::{Lead, hidden};
 use crate::query::Sort;
-use crate::scope::Arm;
+use crate::scope::{Arm, Values};
 use crate::spec::{Attribute, Kind, Relationship};
 use crate::{Catalog, Query, Result, Scope, Spec, filter};
 use guildhall_store::Sql;
@@ -127,7 +127,7 @@ impl Collection<'_> {
             sql.push(" and ");
             hidden(&mut sql, &later);
         } else {
-            later.condition(&mut sql, "t");
+            later.lead(&mut sql, "t");
         }
         for arm in earlier {
             sql.push(" and not coalesce(");
@@ -196,21 +196,20 @@ impl Collection<'_> {
         }
         let mut parts = Vec::new();
         for (index, arm) in self.scope.arms.iter().enumerate() {
-            let values = match arm {
-                Arm::In(column, values) if Some(*column) == self.spec.sized_by => values.as_slice(),
-                Arm::In(..) | Arm::Select(..) => &[],
-            };
             let first = parts.len();
-            if let (Arm::In(column, _), true) = (arm, values.len() > 1) {
-                parts.extend(values.iter().map(|value| {
+            match &arm.values {
+                Values::These(values) if Some(arm.column) == self.spec.sized_by => {
+                    parts.extend(values.iter().map(|value| {
+                        let mut sql = Sql::text("t.");
+                        sql.push(arm.column).push(" = ").bind(value);
+                        sql
+                    }));
+                }
+                Values::These(_) | Values::Selected { .. } => {
                     let mut sql = Sql::default();
-                    Arm::In(column, vec![value.clone()]).condition(&mut sql, "t");
-                    sql
-                }));
-            } else {
-                let mut sql = Sql::default();
-                arm.condition(&mut sql, "t");
-                parts.push(sql);
+                    arm.lead(&mut sql, "t");
+                    parts.push(sql);
+                }
             }
             // A row that an earlier arm shows must not come twice.
             for part in &mut parts[first..] {
@@ -226,7 +225,7 @@ impl Collection<'_> {
         let merged = parts.len() * narrowed.arguments();
         if parts.is_empty() || parts.len() > MOST_PARTS || merged > MOST_MERGED_ARGUMENTS {
             let mut whole = Sql::default();
-            self.scope.condition(&mut whole, "t");
+            self.scope.lead(&mut whole, "t");
             parts = vec![whole];
         }
         parts

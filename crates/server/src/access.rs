@@ -1,13 +1,24 @@
 //! Who a caller is, what they may do, and which rows they may see: the one funnel.
 
 use crate::bearer::{ApplicationClaim, Bearer};
-use crate::config::SecretReaders;
+use crate::config::{Config, SecretReaders};
 use crate::resources;
-use guildhall_jsonapi::{Arm, Problem, Result, Scope, Spec};
-use guildhall_store::{Rows, Sql, Tx};
+use guildhall_jsonapi::{Arm, Problem, Result, Scope, Spec, Values};
+use guildhall_store::{Row, Rows, Sql, Tx};
 
 /// The scope of tokens that open the Provisioning API.
 pub const PROVISIONING: &str = "provisioning-api";
+
+/// How many places of a caller are looked up with them. A list is read as a merge of that many parts, in the order of an
+/// index; of whoever has more places the one at hand is looked up, so that a request costs as much in the thousandth
+/// organization as in the first.
+pub const FEW_PLACES: usize = 100;
+
+/// What places fulfil in organizations that somebody administers, and in those they do not.
+const ADMIN: &str =
+    " and exists (select 1 from roles its where its.id = place.role_id and its.kind = 'admin')";
+const PLAIN: &str =
+    " and not exists (select 1 from roles its where its.id = place.role_id and its.kind = 'admin')";
 
 /// What is read of a user: a row for each of their places, or one row without a place.
 const PLACES: &str =
@@ -22,8 +33,8 @@ pub struct Caller {
     pub user: String,
     /// The application their token was given to; none for somebody signed in at a page.
     pub application: Option<ApplicationClaim>,
-    /// Every organization they are an active member of.
-    pub places: Vec<Place>,
+    /// Every organization they are an active member of; `None` when those are many.
+    pub places: Option<Vec<Place>>,
     /// Who reads client secrets.
     pub show_secrets: SecretReaders,
     /// The record they have just made, whose secret they see although it is shown but once.
@@ -48,7 +59,7 @@ pub struct Place {
 impl Caller {
     /// The caller behind a token; `None` when it opens nothing any more: revoked, its user disabled or
     /// gone, its secret replaced, or not for this API.
-    pub fn load(tx: &mut Tx<'_>, bearer: &Bearer, show_secrets: SecretReaders) -> Result<Option<Self>> {
+    pub fn load(tx: &mut Tx<'_>, bearer: &Bearer, config: &Config) -> Result<Option<Self>> {
         let claims = &bearer.claims;
         let opens = claims.scope.split([' ', ',']).any(|scope| scope == PROVISIONING);
         let Some(user) = claims.user.as_ref().filter(|_| opens) else {
@@ -66,51 +77,49 @@ impl Caller {
             sql.push(" and not exists (select 1 from revoked_tokens where token_hash = ");
             sql.bind(&bearer.hash).push(")");
         }
-        let rows = tx.rows(&sql)?;
-        Ok(Self::with(&user.id, Some(claims.application.clone()), &rows, show_secrets))
+        let rows = tx.rows(limited(&mut sql, config))?;
+        Ok(Self::with(&user.id, Some(claims.application.clone()), &rows, config))
     }
 
     /// Somebody who is signed in at a page; `None` when they are disabled or gone.
-    pub fn signed_in(tx: &mut Tx<'_>, user: &str, show_secrets: SecretReaders) -> Result<Option<Self>> {
+    pub fn signed_in(tx: &mut Tx<'_>, user: &str, config: &Config) -> Result<Option<Self>> {
         let mut sql = Sql::text(PLACES);
         sql.push(JOINS).push("u.id = ").bind(user);
-        let rows = tx.rows(&sql)?;
-        Ok(Self::with(user, None, &rows, show_secrets))
+        let rows = tx.rows(limited(&mut sql, config))?;
+        Ok(Self::with(user, None, &rows, config))
     }
 
     /// Somebody who is about to have an account, and is nowhere a member yet.
-    pub fn newcomer(user: &str, show_secrets: SecretReaders) -> Self {
+    pub fn newcomer(user: &str, config: &Config) -> Self {
         Self {
             user: user.to_owned(),
             application: None,
-            places: Vec::new(),
-            show_secrets,
+            places: Some(Vec::new()),
+            show_secrets: config.show_secrets,
             just_made: String::new(),
         }
     }
 
     /// From a row for each of their places, or one row without a place.
-    fn with(
-        user: &str,
-        application: Option<ApplicationClaim>,
-        rows: &Rows,
-        show_secrets: SecretReaders,
-    ) -> Option<Self> {
+    fn with(user: &str, application: Option<ApplicationClaim>, rows: &Rows, config: &Config) -> Option<Self> {
         if rows.is_empty() {
             return None;
         }
-        let places = rows
-            .iter()
-            .filter(|row| !row.is_null(0))
-            .map(|row| Place {
-                organization: row.text(0).to_owned(),
-                membership: row.text(1).to_owned(),
-                profile: row.maybe_text(2).map(str::to_owned),
-                admin: row.text(3) == "admin",
-                owner: row.flag(4),
-            })
-            .collect();
-        Some(Self { user: user.to_owned(), application, places, show_secrets, just_made: String::new() })
+        let read = |row: Row<'_>| Place {
+            organization: row.text(0).to_owned(),
+            membership: row.text(1).to_owned(),
+            profile: row.maybe_text(2).map(str::to_owned),
+            admin: row.text(3) == "admin",
+            owner: row.flag(4),
+        };
+        let are_few = rows.len() <= config.few_places;
+        Some(Self {
+            user: user.to_owned(),
+            application,
+            places: are_few.then(|| rows.iter().filter(|row| !row.is_null(0)).map(read).collect()),
+            show_secrets: config.show_secrets,
+            just_made: String::new(),
+        })
     }
 
     /// What they may see of a kind: as the kind's own file says.
@@ -119,43 +128,83 @@ impl Caller {
     }
 
     /// The organizations they are a member of.
-    pub fn organizations(&self) -> Vec<String> {
-        self.places.iter().map(|place| place.organization.clone()).collect()
+    pub fn organizations(&self) -> Values {
+        self.values("place.organization_id", "", |place| Some(&place.organization))
     }
 
     /// The organizations they administer.
-    pub fn administered(&self) -> Vec<String> {
-        self.places.iter().filter(|place| place.admin).map(|place| place.organization.clone()).collect()
+    pub fn administered(&self) -> Values {
+        self.values("place.organization_id", ADMIN, |place| place.admin.then_some(&place.organization))
     }
 
     /// Their memberships in organizations they do not administer.
-    pub fn plain_memberships(&self) -> Vec<String> {
-        self.places.iter().filter(|place| !place.admin).map(|place| place.membership.clone()).collect()
+    pub fn plain_memberships(&self) -> Values {
+        self.values("place.id", PLAIN, |place| (!place.admin).then_some(&place.membership))
     }
 
     /// The profiles attached to their memberships in organizations they do not administer.
-    pub fn plain_profiles(&self) -> Vec<String> {
-        self.places.iter().filter(|place| !place.admin).filter_map(|place| place.profile.clone()).collect()
+    pub fn plain_profiles(&self) -> Values {
+        self.values("place.membership_profile_id", PLAIN, |place| {
+            place.profile.as_ref().filter(|_| !place.admin)
+        })
+    }
+
+    /// Something of each of their places: picked from those that are known, or selected from those that fulfil a condition.
+    fn values(
+        &self,
+        value: &'static str,
+        condition: &str,
+        pick: impl Fn(&Place) -> Option<&String>,
+    ) -> Values {
+        match &self.places {
+            Some(places) => places.iter().filter_map(pick).cloned().collect::<Vec<_>>().into(),
+            None => {
+                let mut from = Sql::text("live_memberships place where place.user_id = ");
+                from.bind(&self.user).push(condition);
+                Values::Selected { value, from }
+            }
+        }
     }
 
     /// Where they read client secrets; `None` is everywhere.
     pub fn secrets(&self) -> Option<Arm> {
         match self.show_secrets {
             SecretReaders::Members => None,
-            SecretReaders::Admins => Some(Arm::In("organization_id", self.administered())),
-            SecretReaders::Once => Some(Arm::In("id", vec![self.just_made.clone()])),
+            SecretReaders::Admins => Some(Arm { column: "organization_id", values: self.administered() }),
+            SecretReaders::Once => Some(Arm { column: "id", values: vec![self.just_made.clone()].into() }),
         }
     }
 
     /// Lets only admins of the organization pass.
-    pub fn must_administer(&self, organization: &str) -> Result<()> {
-        let admin = self.places.iter().any(|place| place.admin && place.organization == organization);
-        if admin { Ok(()) } else { Err(Problem::forbidden().into()) }
+    pub fn must_administer(&self, tx: &mut Tx<'_>, organization: &str) -> Result<()> {
+        self.must_be(tx, organization, ADMIN, |place| place.admin)
     }
 
     /// Lets only the owner of the organization pass.
-    pub fn must_own(&self, organization: &str) -> Result<()> {
-        let owner = self.places.iter().any(|place| place.owner && place.organization == organization);
-        if owner { Ok(()) } else { Err(Problem::forbidden().into()) }
+    pub fn must_own(&self, tx: &mut Tx<'_>, organization: &str) -> Result<()> {
+        self.must_be(tx, organization, " and place.owner", |place| place.owner)
     }
+
+    fn must_be(
+        &self,
+        tx: &mut Tx<'_>,
+        organization: &str,
+        condition: &str,
+        is: impl Fn(&Place) -> bool,
+    ) -> Result<()> {
+        let passes = match &self.places {
+            Some(places) => places.iter().any(|place| place.organization == organization && is(place)),
+            None => {
+                let mut sql = Sql::text("select 1 from live_memberships place where place.user_id = ");
+                sql.bind(&self.user).push(" and place.organization_id = ").bind(organization).push(condition);
+                !tx.rows(&sql)?.is_empty()
+            }
+        };
+        if passes { Ok(()) } else { Err(Problem::forbidden().into()) }
+    }
+}
+
+/// Adds that no more rows are wanted than tell whether places are few.
+fn limited<'a>(sql: &'a mut Sql, config: &Config) -> &'a Sql {
+    sql.push(" limit ").bind(i64::try_from(config.few_places + 1).unwrap_or(i64::MAX))
 }

@@ -162,7 +162,7 @@ async fn read(app: &Arc<App>, who: Who, target: Target, query: Query) -> Result<
     };
     let apps = (app.clone(), app.clone());
     let first = move |tx: &mut Tx<'_>| load(&apps.0, tx, &who);
-    let second = move |tx: &mut Tx<'_>, caller: &Caller| {
+    let second = move |tx: &mut Tx<'_>, caller: &Arc<Caller>| {
         with_reader(&apps.1, caller, |reader| show(reader, tx, caller, &target, &query))
     };
     let document = if is_list {
@@ -238,7 +238,7 @@ async fn write(
         .write(move |tx| {
             let app = &*unit_app;
             let caller = load(app, tx, &who)?;
-            let author = Author::Caller(caller.clone());
+            let author = Author::Caller((*caller).clone());
             with_reader(app, &caller, |reader| {
                 Work::within(tx, app, &author, Some(&request), |work| {
                     change_one(work, reader, &target, &change, &query, &who)
@@ -308,15 +308,19 @@ fn read_back(
     query: &Query,
 ) -> Result<Vec<u8>> {
     work.settle()?;
-    let caller = Caller { just_made: just_made.to_owned(), ..load(work.app, work.tx, who)? };
+    let caller = if work.changes_caller() {
+        Arc::unwrap_or_clone(load(work.app, work.tx, who)?)
+    } else {
+        work.caller()?.clone()
+    };
+    let caller = Caller { just_made: just_made.to_owned(), ..caller };
     with_reader(work.app, &caller, |reader| reader.show(work.tx, spec, id, query))
 }
 
-fn load(app: &App, tx: &mut Tx<'_>, who: &Who) -> Result<Caller> {
-    let show_secrets = app.config.show_secrets;
+fn load(app: &App, tx: &mut Tx<'_>, who: &Who) -> Result<Arc<Caller>> {
     let caller = match who {
-        Who::Bearer(bearer) => Caller::load(tx, bearer, show_secrets)?,
-        Who::User(user) => Caller::signed_in(tx, user, show_secrets)?,
+        Who::Bearer(bearer) => app.callers.load(tx, bearer, &app.config)?,
+        Who::User(user) => Caller::signed_in(tx, user, &app.config)?.map(Arc::new),
     };
     caller.ok_or_else(|| invalid_token().into())
 }

@@ -4,6 +4,7 @@ use crate::accounts::guesses::{self, Guesses};
 use crate::accounts::passkeys;
 use crate::accounts::passwords::Hasher;
 use crate::bearer::Verified;
+use crate::callers::Callers;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, DATABASE, Switch};
@@ -47,6 +48,8 @@ pub struct App {
     pub issuer: String,
     /// Tokens whose signature was checked before.
     pub verified: Verified,
+    /// Callers that were looked up before.
+    pub(crate) callers: Callers,
     /// Who asked how often; `None` when nobody is limited.
     pub limiter: Option<Limiter>,
     /// Tokens that are given again to applications that ask again.
@@ -108,6 +111,7 @@ impl App {
             base: format!("{}/api", config.url("provisioning")),
             limiter: (config.rate_limits == Switch::On).then(|| Limiter::new(config.limits)),
             verified: Verified::new(),
+            callers: Callers::new(),
             given: oauth::Given::new(),
             known: oauth::Known::new(),
             latest_date: AtomicI64::default(),

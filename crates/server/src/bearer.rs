@@ -110,7 +110,9 @@ pub const SKEW: i64 = 60;
 pub struct Bearer {
     /// What it says.
     pub claims: Claims,
-    /// By what it is found among the revoked ones.
+    /// By what it is found among those that are remembered: the SHA-256 of its text.
+    pub key: [u8; 32],
+    /// By what it is found among the revoked ones: the same in hexadecimal digits.
     pub hash: String,
     /// Whether it is dated later than any clock can show: from before a clock was put right, or from when those of
     /// before were ended in that very second.
@@ -187,7 +189,7 @@ pub async fn check(app: &App, token: &str) -> Option<Arc<Bearer>> {
         if claims.iss != app.issuer {
             return None;
         }
-        let bearer = Arc::new(Bearer { claims, hash: hex(&key), is_ahead: false });
+        let bearer = Arc::new(Bearer { claims, key, hash: hex(&key), is_ahead: false });
         app.verified.0.insert(key, bearer.clone());
         bearer
     };

@@ -255,7 +255,7 @@ pub fn join(
 
 /// The author of what a newcomer does.
 pub fn author(newcomer: &str, work: &crate::App) -> Author {
-    Author::Caller(Caller::newcomer(newcomer, work.config.show_secrets))
+    Author::Caller(Caller::newcomer(newcomer, &work.config))
 }
 
 /// Says no: the membership is gone, and its link says so.

@@ -11,6 +11,7 @@ pub mod api;
 pub mod app;
 pub mod authorizations;
 pub mod bearer;
+mod callers;
 pub mod chance;
 pub mod cli;
 pub mod clock;

@@ -57,7 +57,8 @@ pub fn check_memberships(work: &mut Work<'_, '_>, organization: &str) -> Result<
 /// Refuses when a user now owns more organizations than the plan allows.
 pub fn check_organizations(tx: &mut Tx<'_>, user: &str) -> Result<()> {
     let rows = tx.rows(&Sql::new(
-        "select p.organizations, (select count(*) from memberships m where m.user_id = u.id and m.owner)
+        "select p.organizations,
+         case when p.organizations is null then 0 else (select count(*) from memberships m where m.user_id = u.id and m.owner) end
          from users u join plans p on p.name = u.plan where u.id = ?",
         [user.into()],
     ))?;

@@ -41,6 +41,8 @@ pub struct Work<'a, 't> {
     late: Vec<Sql>,
     /// Rows of history that are not written yet.
     history: Vec<[Value; HISTORY.len()]>,
+    /// Whether what decides about the caller may be another by now.
+    changes_caller: bool,
 }
 
 /// The columns of the table `history`.
@@ -86,6 +88,7 @@ impl<'a> Work<'a, '_> {
             sizes: BTreeMap::new(),
             late: Vec::new(),
             history: Vec::new(),
+            changes_caller: false,
         };
         let done = unit(&mut work)?;
         work.settle()?;
@@ -134,7 +137,7 @@ impl<'a> Work<'a, '_> {
             .write(move |tx| {
                 let app = &*app;
                 let open = sessions::is_open(tx, &user, &session)?;
-                let caller = Caller::signed_in(tx, &user, app.config.show_secrets)?.filter(|_| open);
+                let caller = Caller::signed_in(tx, &user, &app.config)?.filter(|_| open);
                 let author = Author::Caller(caller.ok_or_else(Problem::forbidden)?);
                 let request = Some(request.as_str());
                 Work::within(tx, app, &author, request, &mut unit)
@@ -144,11 +147,16 @@ impl<'a> Work<'a, '_> {
 
     /// Lets only admins of the organization that a document names pass. A document that names none is
     /// refused later, for that.
-    pub fn must_administer(&self, input: &Input) -> Result<()> {
+    pub fn must_administer_its(&mut self, input: &Input) -> Result<()> {
         match input.one("organization") {
-            Some(organization) => self.caller()?.must_administer(organization),
+            Some(organization) => self.must_administer(organization),
             None => Ok(()),
         }
+    }
+
+    /// Lets only admins of an organization pass.
+    pub fn must_administer(&mut self, organization: &str) -> Result<()> {
+        self.caller()?.must_administer(self.tx, organization)
     }
 
     /// Makes a record; answers its id.
@@ -171,6 +179,7 @@ impl<'a> Work<'a, '_> {
         sql.push(") values (").bind_all(columns.values().map(value)).push(")");
         self.tx.execute(&sql).map_err(|error| refusal(spec, &columns, error))?;
         self.resize(spec, &columns, 1);
+        self.changes_caller |= spec.kind == "memberships" && self.is_caller(columns.get("user_id"));
         let before = Map::new();
         self.record_change(spec, id, "create", &before, &columns)
     }
@@ -199,6 +208,7 @@ impl<'a> Work<'a, '_> {
         before.insert("organization_id".to_owned(), organization);
         let changes = valued(spec, &before, -1).into_iter().chain(valued(spec, &after, 1));
         self.count(owner(spec, &after), changes);
+        self.note_change(record);
         self.record_change(spec, &record.id, "update", &before, &after)
     }
 
@@ -210,6 +220,7 @@ impl<'a> Work<'a, '_> {
         self.tx.execute(&sql)?;
         let before = record.columns().clone();
         self.resize(spec, &before, -1);
+        self.note_change(record);
         self.record_change(spec, &record.id, "destroy", &before, &Map::new())
     }
 
@@ -247,6 +258,23 @@ impl<'a> Work<'a, '_> {
         sql.push(column).push(" from ").push(table).push(" where id = ").bind(id);
         let rows = self.tx.rows(&sql)?;
         Ok(rows.first().and_then(|row| row.maybe_text(0)).map(str::to_owned))
+    }
+
+    /// Whether who the caller is and what they may do have to be looked up again, after what was changed so far.
+    pub fn changes_caller(&self) -> bool {
+        self.changes_caller
+    }
+
+    fn note_change(&mut self, record: &Record) {
+        self.changes_caller |= match record.spec.kind {
+            "memberships" => self.is_caller(Some(record.column("user_id"))),
+            kind => matches!(kind, "organizations" | "roles" | "users"),
+        };
+    }
+
+    fn is_caller(&self, user: Option<&Json>) -> bool {
+        let user = user.and_then(Json::as_str);
+        matches!(self.author, Author::Caller(caller) if user == Some(&caller.user))
     }
 
     /// Counts a record that has come or gone in the table `sizes`.

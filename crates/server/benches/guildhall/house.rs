@@ -167,7 +167,7 @@ async fn organizations(app: &Arc<App>, count: u64) -> Vec<Json> {
 
 async fn organization(app: Arc<App>, number: u64) -> Json {
     let user = id(6, number);
-    let author = Author::Caller(Caller::newcomer(&user, app.config.show_secrets));
+    let author = Author::Caller(Caller::newcomer(&user, &app.config));
     let made = Work::run(&app, author, None, move |work| {
         let new = users::New {
             email: format!("owner{number}@example.com"),

@@ -100,8 +100,7 @@ impl Load {
             once(floor, &[put.as_bytes(), &answer].concat()).await;
             let bare = Self { address: floor, ..self.clone() };
             let (floor, _) = bare.run(true).await;
-            let (rate, mut times) = self.run(false).await;
-            times.sort_unstable();
+            let (rate, times) = self.run(false).await;
             Measured { name, rate, floor, p50: percentile(&times, 50), p99: percentile(&times, 99) }
         })
     }
@@ -113,40 +112,67 @@ impl Load {
     }
 
     async fn run(&self, bare: bool) -> (f64, Vec<Duration>) {
-        let began = Instant::now();
-        let tasks: Vec<_> = (0..CONNECTIONS)
-            .map(|_| {
-                let load = self.clone();
-                tokio::spawn(async move {
-                    let mut connection = Connection::open(load.address).await;
-                    let mut times = Vec::new();
-                    while began.elapsed() < WARM_UP + MEASURED {
-                        let mut requests = Vec::new();
-                        for _ in 0..load.at_once {
-                            let request = (load.make)(NEXT.fetch_add(1, Ordering::Relaxed));
-                            requests.extend(if bare { bared(request, load.method) } else { request });
-                        }
-                        let asked = Instant::now();
-                        connection.send(&requests).await;
-                        for _ in 0..load.at_once {
-                            connection.answer().await;
-                            if began.elapsed() > WARM_UP {
-                                times.push(asked.elapsed());
-                            }
-                        }
-                    }
-                    times
-                })
-            })
-            .collect();
-        let mut times = Vec::new();
-        for task in tasks {
-            times.extend(task.await.expect("asking does not fail"));
-        }
-        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
-        let count = times.len() as f64;
-        (count / MEASURED.as_secs_f64(), times)
+        let load = self.clone();
+        let ask = move |mut connection: Connection| {
+            let load = load.clone();
+            async move {
+                let mut requests = Vec::new();
+                for _ in 0..load.at_once {
+                    let request = (load.make)(NEXT.fetch_add(1, Ordering::Relaxed));
+                    requests.extend(if bare { bared(request, load.method) } else { request });
+                }
+                let asked = Instant::now();
+                connection.send(&requests).await;
+                let mut times = Vec::new();
+                for _ in 0..load.at_once {
+                    connection.answer().await;
+                    times.push(asked.elapsed());
+                }
+                (connection, times)
+            }
+        };
+        over_and_over(self.address, CONNECTIONS, WARM_UP, MEASURED, ask).await
     }
+}
+
+/// Does something over and over, over so many connections at once: how often a second, and how long each took, the
+/// shortest first.
+pub(crate) async fn over_and_over<A>(
+    address: SocketAddr,
+    connections: usize,
+    warm_up: Duration,
+    measured: Duration,
+    act: impl Fn(Connection) -> A + Clone + Send + 'static,
+) -> (f64, Vec<Duration>)
+where
+    A: Future<Output = (Connection, Vec<Duration>)> + Send,
+{
+    let began = Instant::now();
+    let tasks: Vec<_> = (0..connections)
+        .map(|_| {
+            let act = act.clone();
+            tokio::spawn(async move {
+                let mut connection = Connection::open(address).await;
+                let mut all = Vec::new();
+                while began.elapsed() < warm_up + measured {
+                    let (same, times) = act(connection).await;
+                    connection = same;
+                    if began.elapsed() > warm_up {
+                        all.extend(times);
+                    }
+                }
+                all
+            })
+        })
+        .collect();
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await.expect("asking does not fail"));
+    }
+    times.sort_unstable();
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
+    let count = times.len() as f64;
+    (count / began.elapsed().saturating_sub(warm_up).as_secs_f64(), times)
 }
 
 /// The same request, to the one path of the bare handler.

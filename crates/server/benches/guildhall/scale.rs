@@ -1,6 +1,6 @@
 //! What each operation costs in a small house and in one of millions, in a small organization and in the largest one.
 
-use crate::load::{Connection, Load, percentile};
+use crate::load::{Connection, Load, over_and_over, percentile};
 use crate::serving::{BOTH, ONE, begin, pinned, told};
 use guildhall_store::throw_away::ThrowAway;
 use serde_json::{Value as Json, json};
@@ -19,8 +19,8 @@ const MEASURED: Duration = Duration::from_secs(1);
 enum Step {
     /// One request: method, path, document.
     Ask(&'static str, String, Option<Body>),
-    /// Something is made and deleted again: where, and what.
-    Come(&'static str, Body),
+    /// Something is made and deleted again, and something is done to it in between: where, what, and which deed.
+    Come(&'static str, Body, Option<&'static str>),
 }
 
 type Body = Arc<dyn Fn(u64) -> Json + Send + Sync>;
@@ -103,34 +103,17 @@ fn tidy(data: &Path, url: Option<&str>) {
 
 fn measure(address: SocketAddr, operation: &Operation) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let began = Instant::now();
-        let tasks: Vec<_> = (0..CONNECTIONS)
-            .map(|_| {
-                let (step, token) = (operation.step.clone(), operation.token.clone());
-                tokio::spawn(async move {
-                    let mut connection = Connection::open(address).await;
-                    let mut times = Vec::new();
-                    while began.elapsed() < WARM_UP + MEASURED {
-                        let asked = Instant::now();
-                        take(&mut connection, &step, &token).await;
-                        if began.elapsed() > WARM_UP {
-                            times.push(asked.elapsed());
-                        }
-                    }
-                    times
-                })
-            })
-            .collect();
-        let mut times = Vec::new();
-        for task in tasks {
-            times.extend(task.await.expect("asking does not fail"));
+    let (step, token) = (operation.step.clone(), operation.token.clone());
+    let act = move |mut connection: Connection| {
+        let (step, token) = (step.clone(), token.clone());
+        async move {
+            let asked = Instant::now();
+            take(&mut connection, &step, &token).await;
+            (connection, vec![asked.elapsed()])
         }
-        times.sort_unstable();
-        let count = f64::from(u32::try_from(times.len()).expect("fewer than four billion requests"));
-        let measured = began.elapsed().saturating_sub(WARM_UP).as_secs_f64();
-        Measured { rate: count / measured, p50: percentile(&times, 50), p99: percentile(&times, 99) }
-    })
+    };
+    let (rate, times) = runtime.block_on(over_and_over(address, CONNECTIONS, WARM_UP, MEASURED, act));
+    Measured { rate, p50: percentile(&times, 50), p99: percentile(&times, 99) }
 }
 
 async fn take(connection: &mut Connection, step: &Step, token: &str) {
@@ -140,10 +123,13 @@ async fn take(connection: &mut Connection, step: &Step, token: &str) {
             let body = body.as_ref().map(|body| body(number));
             connection.ask(&request(method, path, token, body.as_ref())).await;
         }
-        Step::Come(path, body) => {
+        Step::Come(path, body, deed) => {
             let made = connection.ask(&request("POST", path, token, Some(&body(number)))).await;
             let made: Json = serde_json::from_slice(made).expect("a document");
             let path = format!("{path}/{}", made["data"]["id"].as_str().expect("an id"));
+            if let Some(deed) = deed {
+                connection.ask(&request("POST", &format!("{path}/{deed}"), token, None)).await;
+            }
             connection.ask(&request("DELETE", &path, token, None)).await;
         }
     }
@@ -207,6 +193,18 @@ fn operations(address: SocketAddr, place: &str, house: &Json) -> Vec<Operation> 
     let own = Load::granted(address, &text_of(&client_id), &text_of(&client_secret));
     let version = ask("GET", "/api/versions?page[size]=1", &token, None)["data"][0]["id"].clone();
     let membership = text("membership");
+    let opened = make(
+        "application_memberships",
+        json!({}),
+        &[
+            ("api_credential", "api_credentials", &credential),
+            ("membership", "memberships", &house["membership"]),
+            ("organization", "organizations", &organization),
+            ("role", "roles", &role),
+        ],
+    );
+    let secret = make("client_secrets", json!({}), &[("api_credential", "api_credentials", &credential)]);
+    let (opened, secret) = (text_of(&opened["id"]), text_of(&secret["id"]));
     let mut all = Vec::new();
     let mut add = |name: &str, step: Step| {
         all.push(Operation { name: format!("{place}: {name}"), token: token.clone(), step });
@@ -235,6 +233,8 @@ fn operations(address: SocketAddr, place: &str, house: &Json) -> Vec<Operation> 
         ("api_credentials", text_of(&credential)),
         ("membership_profiles", text_of(&profile)),
         ("versions", text_of(&version)),
+        ("application_memberships", opened.clone()),
+        ("client_secrets", secret.clone()),
     ] {
         add(&format!("show one of {kind}"), get(format!("/api/{kind}/{id}")));
     }
@@ -270,6 +270,12 @@ fn operations(address: SocketAddr, place: &str, house: &Json) -> Vec<Operation> 
         "list memberships of the organization",
         get(format!("/api/organizations/{}/memberships", text("organization"))),
     );
+    add("list versions of a membership", get(format!("/api/memberships/{membership}/versions")));
+    add("list members of a role", get(format!("/api/roles/{}/memberships", text("role"))));
+    add(
+        "identifiers of the organization's roles",
+        get(format!("/api/organizations/{}/relationships/roles", text("organization"))),
+    );
     let patch = |kind: &'static str, id: String| {
         let path = format!("/api/{kind}/{id}");
         let body = move |number: u64| json!({ "data": { "type": kind, "id": id, "attributes": { "reference": format!("r{number}") } } });
@@ -282,6 +288,8 @@ fn operations(address: SocketAddr, place: &str, house: &Json) -> Vec<Operation> 
         ("permissions", permission),
         ("api_credentials", text_of(&credential)),
         ("membership_profiles", text_of(&profile)),
+        ("application_memberships", opened),
+        ("client_secrets", secret),
     ] {
         add(&format!("update one of {kind}"), patch(kind, id));
     }
@@ -295,15 +303,17 @@ fn operations(address: SocketAddr, place: &str, house: &Json) -> Vec<Operation> 
         let links = [("organization", "organizations", &organization), ("role", "roles", &reader)];
         document("memberships", &attributes, &links)
     };
-    add("invite a member and remove them", Step::Come("/api/memberships", Arc::new(member)));
+    let member: Body = Arc::new(member);
+    add("invite a member and remove them", Step::Come("/api/memberships", member.clone(), None));
+    add("invite a member, once more, and remove", Step::Come("/api/memberships", member, Some("resend")));
     let profile = move |number: u64| {
         make_profile("membership_profiles", &json!({ "name": format!("Profile {number}") }))
     };
-    add("make a profile and delete it", Step::Come("/api/membership_profiles", Arc::new(profile)));
+    add("make a profile and delete it", Step::Come("/api/membership_profiles", Arc::new(profile), None));
     let shop = move |number: u64| {
         make_shop("api_credentials", &json!({ "name": format!("Shop {number}"), "kind": "sales_channel" }))
     };
-    add("make a sales channel and delete it", Step::Come("/api/api_credentials", Arc::new(shop)));
+    add("make a sales channel and delete it", Step::Come("/api/api_credentials", Arc::new(shop), None));
     let role = move |number: u64| make_role("roles", &json!({ "name": format!("Role {number}") }));
     add("make a role", Step::Ask("POST", "/api/roles".to_owned(), Some(Arc::new(role))));
     let grant =
@@ -317,5 +327,8 @@ fn operations(address: SocketAddr, place: &str, house: &Json) -> Vec<Operation> 
         "introspection",
         Step::Ask("POST", "/oauth/introspect".to_owned(), Some(Arc::new(move |_| introspect.clone()))),
     );
+    // Last: whoever owns thousands of organizations is another one to ask.
+    let found = move |number: u64| json!({ "data": { "type": "organizations", "attributes": { "name": format!("{number}") } } });
+    add("create an organization", Step::Ask("POST", "/api/organizations".to_owned(), Some(Arc::new(found))));
     all
 }

@@ -207,7 +207,7 @@ async fn conclude(
     mut proved: impl FnMut(&mut Work<'_, '_>, &Attempt) -> Result<Option<Stored>> + Send + 'static,
 ) -> Result<Outcome, Refusal> {
     let user = app.chance.id();
-    let author = Author::Caller(Caller::newcomer(&user, app.config.show_secrets));
+    let author = Author::Caller(Caller::newcomer(&user, &app.config));
     let request = Some(attempt.request.clone());
     let outcome = Work::run(app, author, request, move |work| {
         let Some(row) = proved(work, &attempt)? else { return Ok(None) };

@@ -242,6 +242,9 @@ pub struct Config {
     pub plans: BTreeMap<String, PlanSetting>,
     /// How many requests one address may make.
     pub limits: Limits,
+    /// How many places of a caller are looked up with them; nobody sets that but tests.
+    #[serde(skip)]
+    pub few_places: usize,
     /// Whether the operator said a domain.
     #[serde(skip)]
     pub has_domain: bool,

@@ -5,6 +5,7 @@ use super::{
     Config, ForwardedBy, Limits, LogForm, NO_REPLICA, PlanSetting, SecretReaders, SignUp, Switch,
     read_database, read_mail, with_replica,
 };
+use crate::access::FEW_PLACES;
 use crate::traces;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -302,6 +303,7 @@ impl Said {
             cors_origins: self.cors_origins.unwrap_or_default(),
             plans,
             limits: self.limits.unwrap_or_default(),
+            few_places: FEW_PLACES,
             has_domain,
         })
     }

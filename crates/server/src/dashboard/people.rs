@@ -220,7 +220,7 @@ pub(super) async fn act(visit: &Visit<'_>, session: &Session, slug: &str, deed: 
         "settings" => {
             let (id, asks) = (place.id.clone(), visit.field("ask") == "on");
             Work::run_as(visit.app, session, &visit.asked.id, move |work| {
-                work.caller()?.must_administer(&id)?;
+                work.must_administer(&id)?;
                 for organization in Record::find(work.tx, organizations::ORGANIZATIONS.spec, "id", &id)? {
                     organizations::ask_existing_users(work, &organization, asks)?;
                 }

@@ -158,7 +158,7 @@ struct Credential {
 }
 
 fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
-    work.must_administer(input)?;
+    work.must_administer_its(input)?;
     if let Some(kind) = input.text("kind").map(str::to_owned) {
         let organization = input.one("organization").unwrap_or_default();
         let found = work
@@ -194,7 +194,7 @@ fn insert(work: &mut Work<'_, '_>, columns: Map<String, Json>) -> Result<String>
 
 fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
     let credential: Credential = record.parse()?;
-    work.caller()?.must_administer(&credential.organization_id)?;
+    work.must_administer(&credential.organization_id)?;
     let mut found = work.check_organization(&SPEC, input, &credential.organization_id);
     if found.is_ok() && input.has("role") && input.one("role") != credential.role_id.as_deref() {
         found = check_role(work, &credential.kind, &credential.organization_id, input.one("role"));
@@ -290,7 +290,7 @@ fn is_key_set(jwks: &Json) -> bool {
 /// Its tokens end with it, since every use of one looks it up.
 fn delete(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
     let credential: Credential = record.parse()?;
-    work.caller()?.must_administer(&credential.organization_id)?;
+    work.must_administer(&credential.organization_id)?;
     if credential.kind == "resources" {
         return Err(
             Problem::locked("The credentials an organization was made with cannot be deleted.").into()

@@ -43,7 +43,7 @@ pub static APPLICATION_MEMBERSHIPS: Resource = Resource {
 };
 
 fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
-    work.must_administer(input)?;
+    work.must_administer_its(input)?;
     let found = work.check_organization(&SPEC, input, input.one("organization").unwrap_or_default());
     input.collect(found)?;
     if input.one("membership").is_some() && input.one("membership_profile").is_some() {
@@ -54,7 +54,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
 }
 
 fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
-    work.caller()?.must_administer(record.text("organization_id"))?;
+    work.must_administer(record.text("organization_id"))?;
     let found = work.check_organization(&SPEC, input, record.text("organization_id"));
     input.collect(found)?;
     if input.one("membership_profile").is_some() && !record.column("membership_id").is_null() {
@@ -65,7 +65,7 @@ fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result
 }
 
 fn delete(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
-    work.caller()?.must_administer(record.text("organization_id"))?;
+    work.must_administer(record.text("organization_id"))?;
     work.delete(record)
 }
 

@@ -86,7 +86,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     let credential = input.one("api_credential").unwrap_or_default().to_owned();
     let organization = work.text("api_credentials", &credential, "organization_id")?;
     if let Some(organization) = &organization {
-        work.caller()?.must_administer(organization)?;
+        work.must_administer(organization)?;
     }
     let checked = check_end(work, input);
     input.collect(checked)?;
@@ -95,7 +95,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
 }
 
 fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
-    work.caller()?.must_administer(record.text("organization_id"))?;
+    work.must_administer(record.text("organization_id"))?;
     let checked = check_end(work, input);
     input.collect(checked)?;
     input.finish()?;
@@ -103,7 +103,7 @@ fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result
 }
 
 fn delete(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
-    work.caller()?.must_administer(record.text("organization_id"))?;
+    work.must_administer(record.text("organization_id"))?;
     retire(work, record)
 }
 

@@ -6,7 +6,7 @@ use crate::work::Work;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use guildhall_jsonapi::spec::{Format, one, one_of, secret, text, time, trigger};
-use guildhall_jsonapi::{Arm, Input, Problem, Record, Result, Scope, Spec};
+use guildhall_jsonapi::{Arm, Input, Problem, Record, Result, Scope, Spec, Values};
 use guildhall_store::Sql;
 use serde_json::{Map, Value as Json, json};
 
@@ -106,15 +106,18 @@ pub static IDENTITY_PROVIDERS: Resource = Resource {
     versions: Versions::None,
     sees: |caller| {
         // Everyone in an organization that its maker owns.
-        let mut owners = Sql::text("select user_id from memberships where owner and organization_id in (");
-        owners.bind_list(caller.organizations()).push(")");
+        let mut from = Sql::text("memberships theirs where theirs.owner and ");
+        caller.organizations().have(&mut from, "theirs.organization_id");
+        let owners = Values::Selected { value: "theirs.user_id", from };
         Scope {
             // Its secret is the maker's alone where only admins read secrets.
             secrets: match caller.show_secrets {
-                SecretReaders::Admins => Some(Arm::In("user_id", vec![caller.user.clone()])),
+                SecretReaders::Admins => {
+                    Some(Arm { column: "user_id", values: vec![caller.user.clone()].into() })
+                }
                 SecretReaders::Members | SecretReaders::Once => caller.secrets(),
             },
-            ..Scope::within("user_id", vec![caller.user.clone()]).or_select("user_id", owners)
+            ..Scope::within("user_id", vec![caller.user.clone()]).or("user_id", owners)
         }
     },
     create: Some(create),

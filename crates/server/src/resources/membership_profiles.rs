@@ -49,7 +49,7 @@ pub static MEMBERSHIP_PROFILES: Resource = Resource {
 };
 
 fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
-    work.must_administer(input)?;
+    work.must_administer_its(input)?;
     let found = work.check_organization(&SPEC, input, input.one("organization").unwrap_or_default());
     input.collect(found)?;
     let scope = access_scope::settle(input, None)?;
@@ -62,7 +62,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
 }
 
 fn update(work: &mut Work<'_, '_>, profile: &Record, input: &mut Input) -> Result<()> {
-    work.caller()?.must_administer(profile.text("organization_id"))?;
+    work.must_administer(profile.text("organization_id"))?;
     let found = work.check_organization(&SPEC, input, profile.text("organization_id"));
     input.collect(found)?;
     let scope = access_scope::settle(input, Some(profile.text("access_scope")))?;
@@ -75,7 +75,7 @@ fn update(work: &mut Work<'_, '_>, profile: &Record, input: &mut Input) -> Resul
 
 /// Its members stay, without it; its application memberships go.
 fn delete(work: &mut Work<'_, '_>, profile: &Record) -> Result<()> {
-    work.caller()?.must_administer(profile.text("organization_id"))?;
+    work.must_administer(profile.text("organization_id"))?;
     for membership in
         Record::find(work.tx, memberships::MEMBERSHIPS.spec, "membership_profile_id", &profile.id)?
     {

@@ -103,7 +103,7 @@ struct Membership {
 }
 
 fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
-    work.must_administer(input)?;
+    work.must_administer_its(input)?;
     let found = check(work, input, input.one("organization").unwrap_or_default());
     input.collect(found)?;
     let scope = access_scope::settle(input, None)?;
@@ -131,7 +131,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
 
 fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
     let membership: Membership = record.parse()?;
-    work.caller()?.must_administer(&membership.organization_id)?;
+    work.must_administer(&membership.organization_id)?;
     let found = check(work, input, &membership.organization_id);
     input.collect(found)?;
     if membership.owner && input.one("role").is_some_and(|role| role != membership.role_id) {
@@ -150,7 +150,7 @@ fn delete(work: &mut Work<'_, '_>, record: &Record) -> Result<()> {
     let membership: Membership = record.parse()?;
     let caller = work.caller()?;
     if membership.user_id.as_deref() != Some(&caller.user) {
-        caller.must_administer(&membership.organization_id)?;
+        work.must_administer(&membership.organization_id)?;
     }
     if membership.owner {
         return Err(Problem::attribute("owner", "owner", "must be transferred first").into());
@@ -183,7 +183,7 @@ pub fn withdraw(work: &mut Work<'_, '_>, id: &str) -> Result<()> {
 
 fn resend(work: &mut Work<'_, '_>, record: &Record, _: &Action) -> Result<()> {
     let membership: Membership = record.parse()?;
-    work.caller()?.must_administer(&membership.organization_id)?;
+    work.must_administer(&membership.organization_id)?;
     if membership.status != "pending" {
         return Err(Problem::inclusion("status", membership.status).into());
     }

@@ -192,7 +192,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
 }
 
 fn update(work: &mut Work<'_, '_>, organization: &Record, input: &mut Input) -> Result<()> {
-    work.caller()?.must_administer(&organization.id)?;
+    work.must_administer(&organization.id)?;
     let found = check_config(input);
     input.collect(found)?;
     input.finish()?;
@@ -245,7 +245,7 @@ fn free_slug(work: &mut Work<'_, '_>, name: &str) -> Result<String> {
 }
 
 fn transfer_ownership(work: &mut Work<'_, '_>, organization: &Record, action: &Action) -> Result<()> {
-    work.caller()?.must_own(&organization.id)?;
+    work.caller()?.must_own(work.tx, &organization.id)?;
     let email = action.text("new_owner_email")?;
     memberships::hand_over(work, &organization.id, email)
 }

@@ -58,7 +58,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
         return Err(Problem::blank_relationship("role").into());
     };
     let organization = work.text("roles", &role, "organization_id")?.unwrap_or_default();
-    work.caller()?.must_administer(&organization)?;
+    work.must_administer(&organization)?;
     if !plans::is_enterprise(work.tx, &organization)? {
         return Err(Problem::forbidden().into());
     }
@@ -73,7 +73,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
 }
 
 fn update(work: &mut Work<'_, '_>, permission: &Record, input: &mut Input) -> Result<()> {
-    work.caller()?.must_administer(permission.text("organization_id"))?;
+    work.must_administer(permission.text("organization_id"))?;
     input.finish()?;
     work.update(permission, input.columns())
 }

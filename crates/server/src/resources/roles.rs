@@ -60,7 +60,7 @@ struct Role {
 }
 
 fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
-    work.must_administer(input)?;
+    work.must_administer_its(input)?;
     if let Some(organization) = input.one("organization")
         && !plans::is_enterprise(work.tx, organization)?
     {
@@ -74,7 +74,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
 
 fn update(work: &mut Work<'_, '_>, record: &Record, input: &mut Input) -> Result<()> {
     let role: Role = record.parse()?;
-    work.caller()?.must_administer(&role.organization_id)?;
+    work.must_administer(&role.organization_id)?;
     let renamed = input.text("name").filter(|name| *name != record.text("name")).map(str::to_owned);
     if let (Some(name), true) = (renamed, role.kind != "custom") {
         input.collect(Err(Problem::invalid("name", name).into()))?;

@@ -5,6 +5,7 @@ use crate::webapp::{Tokens, Webapp, payload};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use guildhall::keys::{self, SHORT_NOTICE};
+use guildhall::resources::users;
 use guildhall::sealing::SEALED;
 use guildhall_store::Sql;
 use serde_json::{Value as Json, json};
@@ -222,6 +223,31 @@ async fn a_key_stays_as_long_as_its_tokens_however_often_others_were_to_follow()
 }
 
 #[tokio::test]
+async fn who_asks_is_looked_up_again_once_anything_was_committed_and_not_before() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let cost = async || {
+        let before = guild.app.db.statements();
+        for _ in 0..100 {
+            assert_eq!(ada.get("/api/user").await.status, 200);
+        }
+        guild.app.db.statements() - before
+    };
+    // Each of those that read has looked once.
+    let most = if guild.app.db.is_server() { 200 } else { 100 + guild.app.config.readers as u64 };
+    for _ in 0..3 {
+        guild.touch().await;
+        assert!((100..=most).contains(&cost().await));
+    }
+    let disabled = guild.operate(|work| {
+        let user = users::by_email(work, "ada@example.com")?.unwrap();
+        users::set_disabled(work, &user, true)
+    });
+    disabled.await.unwrap();
+    assert_eq!(ada.get("/api/user").await.status, 401);
+}
+
+#[tokio::test]
 async fn a_token_seen_before_costs_no_signature_and_one_statement() {
     let guild = Guild::new().await;
     let (shop, ada) = Webapp::new(&guild).await;
@@ -250,6 +276,7 @@ async fn a_token_seen_before_costs_no_signature_and_one_statement() {
         };
         let bearer = guild.bearer(token);
         bearer.at(&host, path).await;
+        guild.touch().await;
         let before = (guild.app.db.statements(), guild.app.keys.operations());
         bearer.at(&host, path).await;
         let after = (guild.app.db.statements(), guild.app.keys.operations());
