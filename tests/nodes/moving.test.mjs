@@ -76,6 +76,20 @@ test('a house moves from a server to a file and back, row for row, with its ids 
   await until('the node', () => node.isReady())
 })
 
+test('whoever looks sees how far it is, and nobody else', () => {
+  const words = [binary, 'copy', '--from', house.url, '--to', `sqlite:${path.join(folder, 'looked-at.db')}`]
+  const looked = spawnSync('script', ['-qec', words.map((word) => `'${word}'`).join(' '), '/dev/null'], { encoding: 'utf8' })
+  assert.equal(looked.status, 0, looked.stdout)
+  const bars = looked.stdout.split('\r').filter((line) => line.startsWith('pass 1 '))
+  assert.ok(bars.length > 2, looked.stdout)
+  const shown = bars.map((line) => line.match(/^pass 1 \[(#*) *\] +(\d+) % (\d+) of (\d+) rows/).slice(1).map((part, index) => index ? Number(part) : part.length))
+  for (const [filled, percent, done, total] of shown) assert.deepEqual([filled, percent], [Math.floor(percent / 4), Math.floor(done * 100 / total)])
+  assert.deepEqual(shown.map(([, percent]) => percent), shown.map(([, percent]) => percent).sort((one, other) => one - other))
+  assert.equal(shown.at(-1)[1], 100)
+  const unlooked = spawnSync(words[0], words.slice(1), { encoding: 'utf8' })
+  assert.deepEqual([unlooked.status, unlooked.stderr], [0, ''])
+})
+
 test('a move that is broken off is gone on with', async () => {
   const file = `sqlite:${path.join(folder, 'broken.db')}`
   for (const millis of [150, 300, 450]) {
@@ -200,6 +214,48 @@ test('a backup is made while serving, checked before it is called one, and comes
   node.begin()
   await until('the node', () => node.isReady())
   assert.deepEqual((await node.ask('GET', '/api/organizations?page[size]=1', { token })).json, shown.json)
+})
+
+test('a file is backed up while people work in it, and comes back', async () => {
+  const served = await house.node(['--rate-limits', 'off'], { database: '' })
+  const bea = served.command('users', 'create', '--email', 'bea@example.com', '--first-name', 'Bea', '--last-name', 'E')
+  const hers = await served.token(bea)
+  const acknowledged = []
+  let going = true
+  const working = Promise.all(Array.from({ length: 4 }, async (_, writer) => {
+    while (going) {
+      const answer = await served.ask('POST', '/api/organizations', { token: hers, body: organization(`File ${writer} ${acknowledged.length}`) })
+      assert.equal(answer.status, 201)
+      acknowledged.push(answer.json.data)
+    }
+  }))
+  await until('the first ones', () => acknowledged.length > 50)
+  const before = acknowledged.map(({ id }) => id)
+  const backup = path.join(folder, 'of-a-file')
+  const child = spawn(binary, ['--json', 'backup', backup, '--data', served.data], { env: { ...process.env, GUILDHALL_DATABASE: '', GUILDHALL_DOMAIN: 'example.test' }, stdio: ['ignore', 'ignore', 'inherit'] })
+  const code = await new Promise((resolve) => child.once('exit', resolve))
+  const during = acknowledged.length
+  going = false
+  await working
+  assert.equal(code, 0)
+  assert.ok(during > before.length, 'nobody waited for it')
+  await served.end()
+  // Everything is lost. What was acknowledged before it was begun is in it.
+  for (const name of fs.readdirSync(served.data)) if (name.startsWith('guildhall.db')) fs.rmSync(path.join(served.data, name))
+  told('restore', backup, '--data', served.data)
+  served.begin()
+  await until('the node', () => served.isReady())
+  for (const id of [before[0], before.at(-1)]) {
+    const shown = await served.ask('GET', `/api/organizations/${id}`, { token: hers })
+    // All but how many there are by now.
+    const of = ({ attributes: { subscription_info, ...rest } }) => rest
+    assert.deepEqual(of(shown.json.data), of(acknowledged.find((one) => one.id === id)))
+  }
+  const [all, kept] = [told('organizations', 'list', '--data', backup), told('organizations', 'list', '--data', served.data)]
+  assert.deepEqual(all, kept)
+  const there = new Set(all.map(({ id }) => id))
+  assert.deepEqual(before.filter((id) => !there.has(id)), [])
+  await served.end()
 })
 
 test('what is no backup is not called one', async () => {

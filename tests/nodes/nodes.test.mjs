@@ -70,6 +70,28 @@ test('a new signing key is known everywhere within a second, and so is that the 
   assert.equal((await there.ask('GET', '/api/user', { token: fresh })).status, 200)
 })
 
+test('a notice that nobody could hear is made up for within a second', async (t) => {
+  const old = await here.token(ada)
+  assert.equal((await there.ask('GET', '/api/user', { token: old })).status, 200)
+  let deafened = 0
+  let going = true
+  const deafening = (async () => {
+    while (going) {
+      const ended = await house.query(`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and query ilike 'listen guildhall%' and pid <> pg_backend_pid()`)
+      deafened += ended.length
+    }
+  })()
+  await until('nobody to listen', () => deafened >= 3)
+  here.command('keys', 'rotate', '--signing', '--now')
+  const began = Date.now()
+  await until('the refusal', async () => (await there.ask('GET', '/api/user', { token: old })).status === 401)
+  t.diagnostic(`the other node knew after ${Date.now() - began} ms`)
+  going = false
+  await deafening
+  assert.equal((await there.ask('GET', '/api/user', { token: await here.token(ada) })).status, 200)
+})
+
 test('a plan is not exceeded, however many nodes are asked at once', async () => {
   here.command('users', 'create', '--email', 'tim@example.com', '--first-name', 'Tim', '--last-name', 'E', '--plan', 'growth')
   const tim = here.command('users', 'rotate-secret', '--email', 'tim@example.com')

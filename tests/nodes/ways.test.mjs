@@ -114,6 +114,9 @@ max_client_conn = 200
   assert.deepEqual([...new Set(read.map(({ status, json }) => `${status} ${json.included.length}`))], ['200 3'])
   const [{ sessions }] = await house.query("select count(*)::int as sessions from pg_stat_activity where datname = current_database() and application_name = 'guildhall'")
   assert.ok(sessions > 0)
+  // Whoever listens through it may hear nothing: what a node has to know it looks up.
+  nodes[0].command('keys', 'rotate', '--signing', '--now')
+  await until('the refusal', async () => (await nodes[1].ask('GET', '/api/user', { token })).status === 401)
   await Promise.all(nodes.map((node) => node.end()))
   end()
   fs.rmSync(folder, { recursive: true })
