@@ -55,14 +55,14 @@ pub fn check_memberships(work: &mut Work<'_, '_>, organization: &str) -> Result<
 }
 
 /// Refuses when a user now owns more organizations than the plan allows.
-pub fn check_organizations(tx: &mut Tx<'_>, user: &str) -> Result<()> {
-    let rows = tx.rows(&Sql::new(
-        "select p.organizations,
-         case when p.organizations is null then 0 else (select count(*) from memberships m where m.user_id = u.id and m.owner) end
-         from users u join plans p on p.name = u.plan where u.id = ?",
+pub fn check_organizations(work: &mut Work<'_, '_>, user: &str) -> Result<()> {
+    let rows = work.tx.rows(&Sql::new(
+        "select p.organizations, coalesce(s.size, 0) from users u join plans p on p.name = u.plan
+         left join sizes s on s.kind = 'organizations' and s.owner = u.id where u.id = ?",
         [user.into()],
     ))?;
-    check(rows.first().and_then(|row| Some((row.maybe_int(0)?, row.int(1)))))
+    let more = work.unsettled("organizations", user);
+    check(rows.first().and_then(|row| Some((row.maybe_int(0)?, row.int(1) + more))))
 }
 
 fn check(limit_and_count: Option<(i64, i64)>) -> Result<()> {

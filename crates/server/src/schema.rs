@@ -15,4 +15,5 @@ pub const MIGRATIONS: &[Migration] = &[
         ..Migration::new(7, "search", include_str!("../../../migrations/0007_search.sql"))
     },
     Migration::new(8, "letters", include_str!("../../../migrations/0008_letters.sql")),
+    Migration::new(9, "owned", include_str!("../../../migrations/0009_owned.sql")),
 ];

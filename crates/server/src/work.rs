@@ -283,6 +283,11 @@ impl<'a> Work<'a, '_> {
         self.count(owner(spec, columns), changes);
     }
 
+    /// Counts something that somebody has in the table `sizes`.
+    pub fn size(&mut self, owner: &str, name: &str, by: i64) {
+        self.count(Some(owner), [(name.to_owned(), by)]);
+    }
+
     fn count(&mut self, owner: Option<&str>, changes: impl IntoIterator<Item = (String, i64)>) {
         let Some(owner) = owner else { return };
         for (name, by) in changes {

@@ -234,7 +234,13 @@ pub fn add_owner(work: &mut Work<'_, '_>, organization: &str, role: &str, user: 
     ] {
         columns.insert(name.to_owned(), value);
     }
+    count_owned(work, &user.id, 1);
     work.insert(&SPEC, columns).map(drop)
+}
+
+/// Counts an organization that somebody begins or ceases to own.
+pub fn count_owned(work: &mut Work<'_, '_>, user: &str, by: i64) {
+    work.size(user, organizations::ORGANIZATIONS.spec.kind, by);
 }
 
 /// Makes the active member with this address the owner, with the Admin role.
@@ -252,11 +258,13 @@ pub fn hand_over(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Re
     // The old one first: the database holds that there are never two.
     for old in record(work, &old)? {
         work.update(&old, Map::from_iter([("owner".to_owned(), json!(false))]))?;
+        count_owned(work, old.text("user_id"), -1);
     }
     for new in record(work, &new)? {
         let columns = [("owner".to_owned(), json!(true)), ("role_id".to_owned(), json!(admin))];
         work.update(&new, Map::from_iter(columns))?;
-        plans::check_organizations(work.tx, new.text("user_id"))?;
+        count_owned(work, new.text("user_id"), 1);
+        plans::check_organizations(work, new.text("user_id"))?;
     }
     plans::check_memberships(work, organization)
 }

@@ -115,7 +115,7 @@ const SUBSCRIPTION_INFO: &str = "(
     select '{\"plan_type\":\"' || u.plan || '\",\"limits\":{\"markets\":0,\"skus\":0,\"organizations\":'
         || coalesce(cast(p.organizations as text), 'null') || ',\"memberships\":'
         || coalesce(cast(p.memberships as text), 'null') || '},\"totals\":{\"organizations\":'
-        || cast((select count(*) from memberships o where o.user_id = u.id and o.owner) as text)
+        || cast(coalesce((select size from sizes where kind = 'organizations' and owner = u.id), 0) as text)
         || ',\"markets\":0,\"memberships\":'
         || cast(coalesce((select size from sizes where kind = 'memberships' and owner = {t}.id), 0) as text)
         || ',\"skus\":0}}'
@@ -187,7 +187,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     for mode in ["test", "live"] {
         api_credentials::add_resources(work, &id, &admin, mode)?;
     }
-    plans::check_organizations(work.tx, &caller.user)?;
+    plans::check_organizations(work, &caller.user)?;
     Ok(id)
 }
 
@@ -269,6 +269,9 @@ pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<bool> {
         for record in &part {
             if spec.kind == "memberships" {
                 invitations::end(work, &record.id, State::Revoked)?;
+                if record.column("owner") == &json!(true) {
+                    memberships::count_owned(work, record.text("user_id"), -1);
+                }
             }
             work.delete(record)?;
         }

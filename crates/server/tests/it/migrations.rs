@@ -63,7 +63,7 @@ async fn an_invitation_of_before_accounts_still_works() {
 }
 
 #[tokio::test]
-async fn members_of_before_are_found_by_parts_of_their_address_and_counted_by_status_and_role() {
+async fn members_of_before_are_found_by_parts_of_their_address_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let database = ThrowAway::new(folder.path());
     let before = at_step(
@@ -76,6 +76,10 @@ async fn members_of_before_are_found_by_parts_of_their_address_and_counted_by_st
                 "insert into memberships (id, organization_id, role_id, user_email, user_email_key, status, created_at, updated_at)
                  values ('one', 'blue', 'role', 'Grace@example.com', 'grace@example.com', 'pending', 1, 1),
                  ('two', 'blue', 'role', 'Mary@example.com', 'mary@example.com', 'active', 1, 1)",
+                "insert into plans (name, enterprise) values ('free', false)",
+                "insert into users (id, email, email_key, plan, created_at, updated_at)
+                 values ('mary', 'Mary@example.com', 'mary@example.com', 'free', 1, 1)",
+                "update memberships set user_id = 'mary', owner = true where id = 'two'",
         ],
     )
     .await;
@@ -86,8 +90,9 @@ async fn members_of_before_are_found_by_parts_of_their_address_and_counted_by_st
             let found =
                 tx.rows(&Sql::text("select id from search_memberships where user_email like '%race@%'"))?;
             let found: Vec<String> = found.iter().map(|row| row.text(0).to_owned()).collect();
-            let sizes =
-                tx.rows(&Sql::text("select kind, size from sizes where owner = 'blue' order by kind"))?;
+            let sizes = tx.rows(&Sql::text(
+                "select kind, size from sizes where owner in ('blue', 'mary') order by kind",
+            ))?;
             let sizes: Vec<(String, i64)> =
                 sizes.iter().map(|row| (row.text(0).to_owned(), row.int(1))).collect();
             Ok((found, sizes))
@@ -101,13 +106,14 @@ async fn members_of_before_are_found_by_parts_of_their_address_and_counted_by_st
             ("memberships.role.role".to_owned(), 2),
             ("memberships.status.active".to_owned(), 1),
             ("memberships.status.pending".to_owned(), 1),
+            ("organizations".to_owned(), 1),
         ]
     );
 }
 
 /// The last step of before the first release: those after it have to get on with programs of the release before them,
 /// which go on while nodes are replaced one after the other.
-const BEFORE_RELEASES: u32 = 7;
+const BEFORE_RELEASES: u32 = 9;
 
 /// What a step does that a program of the release before might stumble over, in its own words.
 fn takes_away(sql: &str) -> Option<String> {
@@ -119,7 +125,10 @@ fn takes_away(sql: &str) -> Option<String> {
         let alters = words.starts_with(&["alter", "table"]);
         let takes = words.first() == Some(&"drop")
             || (alters && (has("drop") || has("rename") || has("alter") || has("constraint")))
-            || (alters && has("add") && has("not") && !has("default"));
+            || (alters && has("add") && has("not") && !has("default"))
+            // Programs of before write what it forbids, and do not keep a count they do not know.
+            || words.starts_with(&["create", "unique", "index"])
+            || words.starts_with(&["insert", "into", "sizes"]);
         takes.then(|| statement.to_owned())
     })
 }
@@ -149,6 +158,8 @@ fn what_takes_away_is_told_from_what_adds() {
         ("alter table a add constraint b check (c > 0);", true),
         ("create table c (d text);\ndrop table a;", true),
         ("drop index a;", true),
+        ("create unique index a on b (c);", true),
+        ("insert into sizes (kind, owner, size) select 'a', b, count(*) from a group by b;", true),
     ] {
         assert_eq!(takes_away(sql).is_some(), takes, "{sql}");
     }

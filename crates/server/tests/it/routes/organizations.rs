@@ -1,6 +1,8 @@
 //! `/api/organizations`.
 
-use crate::guild::{Guild, at_once, change, pretty};
+use crate::guild::{Guild, Person, at_once, change, pretty};
+use guildhall::resources::organizations;
+use guildhall_jsonapi::Record;
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
@@ -517,7 +519,7 @@ async fn limits_hold_under_concurrency() {
 mod transfer_ownership {
     use super::*;
 
-    async fn owners(person: &crate::guild::Person<'_>, id: &str) -> Vec<String> {
+    async fn owners(person: &Person<'_>, id: &str) -> Vec<String> {
         let all = person.get(&format!("/api/organizations/{id}/memberships")).await.json();
         let owner = |one: &&Json| one["attributes"]["owner"] == true;
         let email = |one: &Json| one["attributes"]["user_email"].as_str().unwrap().to_owned();
@@ -586,6 +588,38 @@ mod transfer_ownership {
             assert_eq!(refused.problems(), [expected], "{email}");
         }
         assert_eq!(owners(&ada, &blue.id).await, ["ada@example.com"]);
+    }
+
+    #[tokio::test]
+    async fn how_many_somebody_owns_goes_with_them() {
+        let guild = Guild::new().await;
+        let ada = guild.user("ada").await;
+        let grace = guild.user("grace").await;
+        let owned = async |person: &Person<'_>, id: &str| {
+            let shown = person.get(&format!("/api/organizations/{id}")).await.json();
+            shown["data"]["attributes"]["subscription_info"]["totals"]["organizations"].clone()
+        };
+        let (blue, red) = (ada.creates_organization("Blue").await, ada.creates_organization("Red").await);
+        assert_eq!(owned(&ada, &blue.id).await, 2);
+        blue.invites("grace@example.com", &blue.admin).await;
+        let path = format!("/api/organizations/{}/transfer_ownership", blue.id);
+        assert_eq!(ada.patch(&path, to(&blue.id, "grace@example.com")).await.status, 202);
+        assert_eq!((owned(&ada, &red.id).await, owned(&grace, &blue.id).await), (json!(1), json!(1)));
+        let (blue, red) = (blue.id, red.id);
+        let erased = guild.operate(move |work| {
+            for id in [&blue, &red] {
+                let found = Record::find(work.tx, organizations::ORGANIZATIONS.spec, "id", id)?;
+                while !organizations::erase(work, &found[0])? {}
+            }
+            Ok(())
+        });
+        erased.await.unwrap();
+        assert_eq!(
+            guild.number("select count(*) from sizes where kind = 'organizations' and size <> 0").await,
+            0
+        );
+        let green = grace.creates_organization("Green").await;
+        assert_eq!(owned(&grace, &green.id).await, 1);
     }
 
     #[tokio::test]
