@@ -2,13 +2,21 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The letters of an id, as the wire contract has them.
 const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// How many letters an id has: about 57 bits.
 const ID_LENGTH: usize = 10;
+/// How many of those bits are random. The others say when it was made, so that what is made one after the other is near
+/// each other in every index.
+const RANDOM_BITS: u32 = 23;
+/// The bits of the moment: they begin anew every 35 years.
+const MOMENT_BITS: u32 = 34;
+/// The units in which it is told, in milliseconds.
+const UNIT: i64 = 64;
 
 /// A source of ids and secrets.
 #[derive(Clone, Debug)]
@@ -16,14 +24,21 @@ pub struct Chance(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System,
+    System(Arc<Mutex<Made>>),
     Counting(Arc<AtomicU64>),
+}
+
+/// What was made in a unit of time: none of it is made again.
+#[derive(Debug, Default)]
+struct Made {
+    moment: u64,
+    random: HashSet<u32>,
 }
 
 impl Chance {
     /// The system's randomness.
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(Arc::default()))
     }
 
     /// Ids and secrets that count up from one, so that tests can compare whole answers.
@@ -31,19 +46,24 @@ impl Chance {
         Self(Source::Counting(Arc::default()))
     }
 
-    /// A new id: ten letters.
-    pub fn id(&self) -> String {
-        if let Source::Counting(count) = &self.0 {
-            return spell(count.fetch_add(1, Ordering::Relaxed) + 1);
+    /// A new id, made at a moment in milliseconds: ten letters, of which nobody else makes the same but by a chance of one in
+    /// eight million within the same few milliseconds.
+    pub fn id(&self, now: i64) -> String {
+        let made = match &self.0 {
+            Source::System(made) => made,
+            Source::Counting(count) => return spell(count.fetch_add(1, Ordering::Relaxed) + 1),
+        };
+        let moment = u64::try_from(now / UNIT).unwrap_or(0) % (1 << MOMENT_BITS);
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.moment != moment {
+            *made = Made { moment, random: HashSet::new() };
         }
-        let mut id = String::with_capacity(ID_LENGTH);
-        while id.len() < ID_LENGTH {
-            // Six bits make a letter or are thrown away, so that every letter is as likely as any other.
-            let letters =
-                self.bytes::<16>().into_iter().filter_map(|byte| LETTERS.get(usize::from(byte & 63)));
-            id.extend(letters.take(ID_LENGTH - id.len()).map(|letter| char::from(*letter)));
+        loop {
+            let random = u32::from_le_bytes(self.bytes()) >> (u32::BITS - RANDOM_BITS);
+            if made.random.insert(random) {
+                return spell(moment << RANDOM_BITS | u64::from(random));
+            }
         }
-        id
     }
 
     /// A new secret: 256 bits as 43 characters that fit into a URL.
@@ -64,7 +84,7 @@ impl Chance {
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         match &self.0 {
-            Source::System => {
+            Source::System(_) => {
                 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
                 aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
             }
@@ -91,14 +111,32 @@ pub(crate) fn spell(mut number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+
+    /// 2026-01-01 12:00.
+    const NOON: i64 = 1_767_268_800_000;
 
     #[test]
     fn ids_are_ten_letters_and_differ() {
         let chance = Chance::system();
-        let ids: HashSet<String> = (0..10_000).map(|_| chance.id()).collect();
+        let ids: HashSet<String> = (0..10_000).map(|_| chance.id(NOON)).collect();
         assert_eq!(ids.len(), 10_000);
         assert!(ids.iter().all(|id| id.len() == 10 && id.bytes().all(|byte| byte.is_ascii_alphabetic())));
+        // Those of another program are others.
+        let theirs = (0..100).map(|_| Chance::system().id(NOON));
+        assert!(theirs.filter(|id| ids.contains(id)).count() < 10);
+    }
+
+    #[test]
+    fn ids_are_in_the_order_in_which_they_were_made() {
+        let chance = Chance::system();
+        let ids: Vec<String> = (0..1000).map(|number| chance.id(NOON + number * UNIT)).collect();
+        assert!(ids.is_sorted());
+        // In 2039 they begin anew, and are ten letters all the same.
+        let last = i64::try_from((2_u64 << MOMENT_BITS) - 1).unwrap() * UNIT;
+        for now in [0, last, last + UNIT, i64::MAX, -1] {
+            assert_eq!(chance.id(now).len(), ID_LENGTH, "{now}");
+        }
+        assert!(chance.id(last) > chance.id(last + UNIT));
     }
 
     #[test]
@@ -110,6 +148,6 @@ mod tests {
     #[test]
     fn a_test_can_count() {
         let chance = Chance::counting();
-        assert_eq!([chance.id(), chance.id()], ["AAAAAAAAAB", "AAAAAAAAAC"]);
+        assert_eq!([chance.id(NOON), chance.id(0)], ["AAAAAAAAAB", "AAAAAAAAAC"]);
     }
 }

@@ -287,7 +287,7 @@ pub fn equal(one: &str, other: &str) -> bool {
 
 /// Makes a file that only its owner can read, whole; what another program has made meanwhile stays.
 fn make_private(file: &Path, content: &[u8], chance: &Chance) -> Result<()> {
-    let own = file.with_added_extension(chance.id());
+    let own = file.with_added_extension(chance.secret());
     write_private(&own, content)?;
     let linked = fs::hard_link(&own, file);
     fs::remove_file(&own)?;

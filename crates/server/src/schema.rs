@@ -2,6 +2,14 @@
 
 use guildhall_store::Migration;
 
+/// Puts the addresses of members that are new since the last commit into the index of trigrams: their numbers are higher
+/// than those that are in it.
+const INDEX_NEW_MEMBERS: &str = "
+    insert into search_memberships (rowid, user_email, id, organization_id)
+    select n.number, m.user_email_key, m.id, m.organization_id
+    from search_numbers n join memberships m on m.id = n.membership_id
+    where n.number > coalesce((select max(id) from search_memberships_content), 0) order by n.number";
+
 /// All steps.
 pub const MIGRATIONS: &[Migration] = &[
     Migration::new(1, "first", include_str!("../../../migrations/0001_first.sql")),
@@ -16,4 +24,9 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration::new(8, "letters", include_str!("../../../migrations/0008_letters.sql")),
     Migration::new(9, "owned", include_str!("../../../migrations/0009_owned.sql")),
+    Migration {
+        postgres: Some(include_str!("../../../migrations/0010_search_together.postgres.sql")),
+        before_commit: Some(INDEX_NEW_MEMBERS),
+        ..Migration::new(10, "search_together", include_str!("../../../migrations/0010_search_together.sql"))
+    },
 ];

@@ -159,9 +159,14 @@ impl<'a> Work<'a, '_> {
         self.caller()?.must_administer(self.tx, organization)
     }
 
+    /// An id for something that is made now.
+    pub fn new_id(&self) -> String {
+        self.app.chance.id(self.now)
+    }
+
     /// Makes a record; answers its id.
     pub fn insert(&mut self, spec: &'static Spec, columns: Map<String, Json>) -> Result<String> {
-        let id = self.app.chance.id();
+        let id = self.new_id();
         self.insert_as(spec, &id, columns)?;
         Ok(id)
     }
@@ -387,7 +392,7 @@ impl<'a> Work<'a, '_> {
             Author::Operator => (json!({}), "command"),
         };
         self.history.push([
-            self.app.chance.id().into(),
+            self.new_id().into(),
             organization.as_deref().into(),
             spec.kind.into(),
             id.into(),

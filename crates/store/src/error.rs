@@ -44,3 +44,14 @@ pub enum Error {
     #[error("{0}")]
     Other(String),
 }
+
+impl Error {
+    /// What a unique constraint says whose last column is this one. An id is made up by whoever inserts, so that one that is
+    /// taken is nobody's mistake: another one will do.
+    pub(crate) fn unique(table: &str, column: &str) -> Self {
+        match column.strip_suffix("_key").unwrap_or(column) {
+            "id" => Self::Busy,
+            attribute => Self::Unique { table: table.to_owned(), attribute: attribute.to_owned() },
+        }
+    }
+}

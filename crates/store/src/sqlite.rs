@@ -88,7 +88,8 @@ impl Options {
         let (write, jobs) = unbounded();
         let total = Arc::<Count>::default();
         let count = total.clone();
-        let writing = spawn("writer", move || write_all(&writer, &count, &jobs))?;
+        let last = migrations.iter().rev().find_map(|step| step.before_commit);
+        let writing = spawn("writer", move || write_all(&writer, &count, &jobs, last))?;
         let mut reading = Vec::new();
         let (read, jobs) = unbounded::<Job>();
         let slow = Arc::new(Slow::of(self.readers));
@@ -112,7 +113,8 @@ impl Options {
 }
 
 /// How many KiB of pages a connection keeps: one that writes has those of all units of a commit in hand, one that reads
-/// has most of them from the file's mapping.
+/// has the others from the system's cache. The file is not mapped into memory: a disk that fails to read such a page would
+/// end the program, and costs nothing to do without.
 enum Pages {
     Writing = 16_000,
     Reading = 4_000,
@@ -132,7 +134,6 @@ fn connect(file: &Path, durable: bool, pages: Pages) -> Result<Connection> {
         ("cache_size", &format!("-{}", pages as u32)),
         // Pages that many units change are written back once in a while, not all the time.
         ("wal_autocheckpoint", "8000"),
-        ("mmap_size", "268435456"),
         ("temp_store", "memory"),
     ] {
         connection.pragma_update(None, name, value).map_err(words)?;
@@ -336,13 +337,13 @@ fn read_all(connection: &Connection, count: &Count, reader: &Reader, jobs: &Rece
 }
 
 /// Runs the units that wait and commits them together; nobody is answered before the flush.
-fn write_all(connection: &Connection, count: &Count, jobs: &Receiver<Job>) {
+fn write_all(connection: &Connection, count: &Count, jobs: &Receiver<Job>, last: Option<&str>) {
     for first in jobs {
         let mut units = vec![first];
         units.extend(jobs.try_iter().take(UNITS_A_COMMIT - 1));
-        let mut result = commit(connection, count, &mut units, Savepoints::None);
+        let mut result = commit(connection, count, &mut units, Savepoints::None, last);
         if result.as_ref().is_ok_and(|outcome| *outcome == Outcome::Spoiled) {
-            result = commit(connection, count, &mut units, Savepoints::Each);
+            result = commit(connection, count, &mut units, Savepoints::Each, last);
         }
         if !connection.is_autocommit() {
             drop(control(connection, "rollback"));
@@ -374,8 +375,10 @@ fn commit(
     count: &Count,
     units: &mut [Job],
     savepoints: Savepoints,
+    last: Option<&str>,
 ) -> Result<Outcome> {
     control(connection, "begin immediate")?;
+    let begun = connection.total_changes();
     for unit in units {
         if savepoints == Savepoints::Each {
             control(connection, "savepoint unit")?;
@@ -401,6 +404,9 @@ fn commit(
                 control(connection, "release unit")?;
             }
         }
+    }
+    if let Some(last) = last.filter(|_| connection.total_changes() != begun) {
+        control(connection, last)?;
     }
     control(connection, "commit")?;
     Ok(Outcome::Committed)
@@ -524,8 +530,5 @@ fn words(error: rusqlite::Error) -> Error {
 fn unique(message: &str) -> Error {
     let last = message.rsplit([' ', ',']).next().unwrap_or_default();
     let (table, column) = last.split_once('.').unwrap_or((last, ""));
-    Error::Unique {
-        table: table.to_owned(),
-        attribute: column.strip_suffix("_key").unwrap_or(column).to_owned(),
-    }
+    Error::unique(table, column)
 }

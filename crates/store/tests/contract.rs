@@ -226,6 +226,22 @@ async fn constraints_refuse_by_name() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_taken_is_nobodys_mistake() {
+    let place = Place::new();
+    let db = place.open();
+    db.write(|tx| tx.execute(&insert("a", "Ada"))).await.unwrap();
+    let mut ids = ["b", "a"].to_vec();
+    let made = db.write(move |tx| tx.execute(&insert(ids.pop().unwrap(), "Bea"))).await;
+    // Where units run again, another one is made; else whoever asks comes again.
+    if db.is_server() {
+        assert_eq!(made.unwrap(), 1);
+    } else {
+        assert!(matches!(made, Err(Error::Busy)));
+        assert_eq!(count(&db).await, 1);
+    }
+}
+
+#[tokio::test]
 async fn a_read_cannot_write_and_harms_no_other_read() {
     let place = Place::new();
     let db = place.open();

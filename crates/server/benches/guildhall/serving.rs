@@ -359,7 +359,7 @@ async fn fill(app: &Arc<App>, size: u64) -> Json {
     while first < size {
         let (organization, role) = (organization.clone(), role.clone());
         let last = (first + BATCH).min(size);
-        let ids: Vec<String> = (first..last).map(|_| app.chance.id()).collect();
+        let ids: Vec<String> = (first..last).map(|_| app.chance.id(app.clock.now())).collect();
         membership.clone_from(&ids[ids.len() / 2]);
         app.db.write(move |tx| insert(tx, &organization, &role, first, &ids)).await.expect("it is written");
         first = last;

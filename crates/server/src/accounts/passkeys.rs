@@ -91,7 +91,7 @@ pub fn finish_new(
         "insert into passkeys (id, user_id, name, credential_id, credential, created_at) values (?, ?, ?, ?, ?, ?)
          on conflict (credential_id) do nothing",
         [
-            work.app.chance.id().into(),
+            work.new_id().into(),
             user.into(),
             name.into(),
             URL_SAFE_NO_PAD.encode(passkey.cred_id()).into(),

@@ -158,7 +158,7 @@ pub fn begin(
         "insert into sessions (id, user_id, token_hash, factor, address, agent, created_at, proved_at, seen_at, expires_at)
          values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            work.app.chance.id().into(),
+            work.new_id().into(),
             user.into(),
             hash_of(token).into(),
             factor.name().into(),

@@ -104,7 +104,7 @@ pub async fn ask(app: &Arc<App>, attempt: &Attempt, asked: Asked) -> Result<(), 
              organization, password_hash, language, created_at, expires_at)
              values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                work.app.chance.id().into(),
+                work.new_id().into(),
                 visitor.as_str().into(),
                 hash_of(&token).into(),
                 // A code nobody was told is nobody's to guess.
@@ -206,7 +206,7 @@ async fn conclude(
     attempt: Attempt,
     mut proved: impl FnMut(&mut Work<'_, '_>, &Attempt) -> Result<Option<Stored>> + Send + 'static,
 ) -> Result<Outcome, Refusal> {
-    let user = app.chance.id();
+    let user = app.chance.id(app.clock.now());
     let author = Author::Caller(Caller::newcomer(&user, &app.config));
     let request = Some(attempt.request.clone());
     let outcome = Work::run(app, author, request, move |work| {

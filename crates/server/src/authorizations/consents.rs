@@ -39,7 +39,7 @@ pub fn remember(work: &mut Work<'_, '_>, user: &str, credential: Option<&str>, a
             "insert into consents (id, user_id, api_credential_id, scope, created_at, used_at) values (?, ?, ?, ?, ?, ?)
              on conflict (user_id, api_credential_id) do update set scope = excluded.scope, used_at = excluded.used_at",
             [
-                work.app.chance.id().into(),
+                work.new_id().into(),
                 user.into(),
                 credential.into(),
                 scope::union(&before, asked).into(),

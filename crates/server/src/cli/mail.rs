@@ -36,7 +36,8 @@ pub(super) async fn test(config: &Config, to: &str, language: &str, json: bool) 
     let way = Way::of(config)?.context("letters have no way out: say which with --mail")?;
     let mut lane = Lane::new("0", way);
     let letter = Letter::to(to, language, Message::Test { link: config.dashboard() });
-    let (id, now) = (Chance::system().id(), Clock::system().now());
+    let now = Clock::system().now();
+    let id = Chance::system().id(now);
     let message = compose(config, &Envelope { id: &id, created_at: now }, &letter)?;
     let attempt = lane.send(&format!("{now}-{id}.eml"), &message).await;
     lane.close().await;

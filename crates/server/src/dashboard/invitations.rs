@@ -143,7 +143,7 @@ async fn join(visit: &Visit<'_>, token: &str) -> Result<Answer> {
         return refused(visit, open(visit, token, &found, &[]), Refusal::Busy, "wrong-busy");
     };
     let newcomer = Newcomer {
-        user: visit.app.chance.id(),
+        user: visit.app.chance.id(visit.app.clock.now()),
         first_name,
         last_name,
         password_hash,

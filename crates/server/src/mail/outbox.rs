@@ -21,7 +21,7 @@ pub fn queue(work: &mut Work<'_, '_>, letter: &Letter) -> Result<()> {
     work.later(Sql::new(
         "insert into letters (id, recipient, sealed, created_at, due_at, membership_id) values (?, ?, ?, ?, ?, ?)",
         [
-            work.app.chance.id().into(),
+            work.new_id().into(),
             letter.to.as_str().into(),
             sealed.into(),
             work.now.into(),

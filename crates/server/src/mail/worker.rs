@@ -46,7 +46,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut lanes = JoinSet::new();
     for number in 0..app.config.mail_lanes.max(1) {
         // A node that comes back after it was gone for long is not taken for what it was.
-        let name = format!("{}/{number}", app.chance.id());
+        let name = format!("{}/{number}", app.chance.id(app.clock.now()));
         lanes.spawn(drive(app.clone(), Lane::new(&name, way.clone()), stop.clone()));
     }
     while lanes.join_next().await.is_some() {}

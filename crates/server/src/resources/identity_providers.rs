@@ -132,7 +132,7 @@ fn create(work: &mut Work<'_, '_>, input: &mut Input) -> Result<String> {
     let found = switches::check(input);
     input.collect(found)?;
     input.finish()?;
-    let id = work.app.chance.id();
+    let id = work.new_id();
     let mut columns = input.columns();
     columns.insert("user_id".to_owned(), json!(caller.user));
     columns.extend(unproved(work, &id, columns.get("domains")));

@@ -176,7 +176,7 @@ pub fn check(new: &New) -> Vec<Problem> {
 ///
 /// The caller vouches for the address: an operator does, a proof by mail does.
 pub fn register(work: &mut Work<'_, '_>, new: &New) -> Result<Application> {
-    let id = work.app.chance.id();
+    let id = work.new_id();
     register_as(work, &id, new)
 }
 
@@ -211,7 +211,7 @@ pub fn register_as(work: &mut Work<'_, '_>, id: &str, new: &New) -> Result<Appli
     work.tx.execute(&Sql::new(
         "insert into user_applications (id, user_id, client_id, secret_hash, created_at) values (?, ?, ?, ?, ?)",
         [
-            work.app.chance.id().into(),
+            work.new_id().into(),
             id.into(),
             (&application.client_id).into(),
             hash(&application.client_secret).into(),

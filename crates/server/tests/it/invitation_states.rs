@@ -248,7 +248,7 @@ fn token(link: Option<&String>) -> String {
 async fn join(guild: &Guild, link: Option<&String>) -> bool {
     let (token, browser) = (token(link), guild.browser());
     let newcomer = Newcomer {
-        user: guild.app.chance.id(),
+        user: guild.app.chance.id(guild.app.clock.now()),
         first_name: "Grace".to_owned(),
         last_name: "Hopper".to_owned(),
         password_hash: "none".to_owned(),

@@ -176,3 +176,44 @@ async fn how_many_have_a_status_or_a_role_is_known_without_counting() {
                where number <> (select sum(size) from sizes where kind = 'memberships.role.' || m.role_id)";
     assert_eq!(guild.number(odd).await, 0);
 }
+
+#[tokio::test]
+async fn the_index_has_every_member_as_they_are_whatever_happens_within_one_commit() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    let odd = "select count(*) from memberships m where 1 <>
+               (select count(*) from search_memberships s where s.id = m.id and s.user_email = m.user_email_key)";
+    for first in [0, 20, 40] {
+        invite(&guild, &blue.id, &blue.read_only, first, 20).await;
+        // Some of them come, change and go at once, the latest of all and one of before among them.
+        let (made, role) = (blue.id.clone(), blue.read_only.clone());
+        let changed = guild.operate(move |work| {
+            for id in ["X", "Y", "Z"] {
+                let email = format!("{}{first}@example.com", id.to_lowercase());
+                work.tx.execute(&Sql::new(
+                    "insert into memberships (id, organization_id, role_id, user_email, user_email_key, status,
+                     created_at, updated_at) values (?, ?, ?, ?, ?, 'pending', 1, 1)",
+                    [
+                        format!("{id}{first}").into(),
+                        (&made).into(),
+                        (&role).into(),
+                        (&email).into(),
+                        (&email).into(),
+                    ],
+                ))?;
+            }
+            for sql in [
+                format!("update memberships set user_email_key = 'moved{first}@example.com' where id = 'X{first}'"),
+                format!("delete from memberships where id in ('Z{first}', 'M{first:09}')"),
+            ] {
+                work.tx.execute(&Sql::text(&sql))?;
+            }
+            Ok(())
+        });
+        changed.await.unwrap();
+        assert_eq!(guild.number(odd).await, 0);
+        let both = "select count(*) from search_memberships";
+        assert_eq!(guild.number(both).await, guild.number("select count(*) from memberships").await);
+    }
+}

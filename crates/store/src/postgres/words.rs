@@ -33,7 +33,10 @@ pub(super) fn judged(error: &tokio_postgres::Error, mode: Mode) -> (Failure, Err
     };
     let code = refused.code();
     match (&code.code()[..2], code.code()) {
-        _ if *code == SqlState::UNIQUE_VIOLATION => (Failure::Refused, unique(refused)),
+        _ if *code == SqlState::UNIQUE_VIOLATION => match unique(refused) {
+            Error::Busy => (Failure::Collided, Error::Busy),
+            taken => (Failure::Refused, taken),
+        },
         _ if *code == SqlState::FOREIGN_KEY_VIOLATION => (Failure::Refused, Error::ForeignKey),
         _ if *code == SqlState::QUERY_CANCELED => (Failure::Refused, Error::TooSlow),
         _ if *code == SqlState::T_R_SERIALIZATION_FAILURE
@@ -80,8 +83,5 @@ fn unique(refused: &DbError) -> Error {
         before.split_once('(').map(|(_, columns)| columns)
     });
     let column = columns.and_then(|columns| columns.rsplit([' ', ',']).next()).unwrap_or_default();
-    Error::Unique {
-        table: refused.table().unwrap_or_default().to_owned(),
-        attribute: column.strip_suffix("_key").unwrap_or(column).to_owned(),
-    }
+    Error::unique(refused.table().unwrap_or_default(), column)
 }

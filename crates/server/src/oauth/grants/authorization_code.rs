@@ -38,7 +38,7 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         return Err(OAuthError::invalid_scope());
     }
     let chain = Chain {
-        id: app.chance.id(),
+        id: app.chance.id(app.clock.now()),
         credential: found.credential,
         organization: application.organization.as_ref().map(|organization| organization.id.clone()),
         user: Some(found.user),

@@ -32,7 +32,7 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         (State::Redeemed, _) => return Err(OAuthError::invalid_grant()),
         (State::Approved, Some(user)) => {
             let chain = Chain {
-                id: app.chance.id(),
+                id: app.chance.id(now),
                 credential: device.credential,
                 organization: application.organization.as_ref().map(|organization| organization.id.clone()),
                 user: Some(user),

@@ -96,7 +96,7 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         Some(_) => return Err(OAuthError::invalid_scope()),
     };
     let chain = Chain {
-        id: app.chance.id(),
+        id: app.chance.id(app.clock.now()),
         credential: application.credential().map(str::to_owned),
         organization: Some(organization.id.clone()),
         user: assertion.user,

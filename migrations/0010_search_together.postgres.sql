@@ -1,0 +1,2 @@
+-- There the index belongs to the table.
+select 1;
