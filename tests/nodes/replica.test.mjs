@@ -140,3 +140,26 @@ test('a replica that is gone is missed by nobody, and found again', async () => 
     return (await nodes[1].lists())[0] > before
   })
 })
+
+test('one that has gone its own way and is further there is not asked', async () => {
+  await makesAndLists()
+  const [before] = await nodes[1].lists()
+  // It becomes a primary of its own, goes far ahead, and follows nobody afterwards.
+  run(`pg_ctl -D ${folder}/data -w promote`)
+  await tell('create table elsewhere as select repeat(n::text, 100) as text from generate_series(1, 20000) n')
+  crash()
+  for (const [name, text] of [['standby.signal', ''], ['postgresql.auto.conf', "primary_conninfo = ''\n"]]) {
+    fs.appendFileSync(`${folder}/data/${name}`, text)
+    if (process.getuid() === 0) execSync(`chown postgres ${folder}/data/${name}`)
+  }
+  start()
+  const client = new pg.Client({ connectionString: replica })
+  await client.connect()
+  const asked = async (sql) => Object.values((await client.query(sql)).rows[0])[0]
+  const [{ position }] = await house.query('select pg_current_wal_insert_lsn() as position')
+  assert.equal(await asked(`select pg_is_in_recovery() and pg_last_wal_replay_lsn() >= '${position}'`), true)
+  for (let round = 0; round < 10; round += 1) await makesAndLists()
+  assert.equal(await asked(`select pg_last_wal_replay_lsn() >= '${position}'`), true)
+  await client.end()
+  assert.equal((await nodes[1].lists())[0], before)
+})

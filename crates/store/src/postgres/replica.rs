@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How far the primary is: everything that was acknowledged is before that. Null at a server that is none.
-pub(crate) const POSITION: &str = "select cast(case when pg_is_in_recovery() then null
-    when current_setting('synchronous_commit') = 'off' then pg_current_wal_insert_lsn()
-    else pg_current_wal_flush_lsn() end as text)";
+/// How far the primary is, and in which history: everything that was acknowledged is before that. Null at a server that is
+/// none.
+pub(crate) const POSITION: &str = "select case when pg_is_in_recovery() then null else
+    case when current_setting('synchronous_commit') = 'off' then pg_current_wal_insert_lsn()
+    else pg_current_wal_flush_lsn() end || ' ' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) end";
 
 /// How long a replica may take to get there; the primary has answered long since.
 const LAG: Duration = Duration::from_millis(15);
@@ -102,8 +103,13 @@ fn has_got_to(connection: &mut Connection, position: &str) -> bool {
             return false;
         }
         let (runtime, Some(open)) = connection.parts() else { return false };
-        // The position is the primary's own word.
-        let question = format!("select pg_last_wal_replay_lsn() >= '{position}'");
+        // The position is the primary's own word. One that follows a primary of before may be further, in a history that is no
+        // longer true.
+        let (position, timeline) = position.split_once(' ').unwrap_or((position, "0"));
+        let question = format!(
+            "select pg_last_wal_replay_lsn() >= '{position}' and lpad(upper(to_hex(
+             (select min_recovery_end_timeline from pg_control_recovery()))), 8, '0') = '{timeline}'"
+        );
         let asked = wait(runtime, PATIENCE, open.client.simple_query(&question));
         let Ok(answer) = asked else {
             connection.rest();
