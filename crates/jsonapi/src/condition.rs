@@ -32,7 +32,7 @@ impl Conditions<'_> {
         let target = self.catalog.target(relationship.kind);
         let mut sql = Sql::text("select x.id from ");
         sql.push(target.kind).push(" x where ");
-        (self.scope)(target).condition(&mut sql, "x");
+        (self.scope)(target).lead(&mut sql, "x");
         sql.push(" and ");
         self.test(&mut sql, term, "x");
         sql
@@ -76,7 +76,12 @@ impl Conditions<'_> {
             sql.push(" and ");
         }
         // What the caller cannot see must not answer questions either.
-        (self.scope)(target).condition(sql, &inner);
+        let scope = (self.scope)(target);
+        if relationship.few {
+            scope.lead(sql, &inner);
+        } else {
+            scope.condition(sql, &inner);
+        }
         sql.push(" and ");
         self.term(sql, target, term, rest, &inner);
         sql.push(")");

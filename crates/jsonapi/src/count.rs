@@ -4,6 +4,7 @@ use crate::Result;
 use crate::lead::Lead;
 use crate::scope::Values;
 use crate::select::Collection;
+use crate::spec::Relationship;
 use guildhall_store::{Rows, Sql, Tx, Value};
 
 /// The name under which the table `sizes` counts the rows of a kind with one value of an attribute, or one link.
@@ -22,31 +23,36 @@ pub(crate) enum Count {
 
 impl Count {
     pub(crate) fn of(collection: &Collection<'_>, tie: Option<(&'static str, &str)>) -> Self {
-        let (Some(owners), Some(names)) = (owners(collection, tie), names(collection)) else {
-            return Self::Made(collection.count(0));
+        let counted = match sized_tie(collection, tie) {
+            Some((relationship, id)) => {
+                let name = size_name(collection.spec.kind, relationship.name, id);
+                owners(collection, None).map(|owners| (owners, vec![name]))
+            }
+            None => owners(collection, tie).zip(names(collection)),
         };
+        let Some((owners, names)) = counted else { return Self::Made(collection.count(0)) };
         let others = (collection.scope.arms.len() > 1).then(|| collection.count(1));
         Self::Known(std::iter::once(sizes(&names, &owners)).chain(others).collect())
     }
+}
+
+/// The link that ties a collection to one record, if nothing else is asked and the table `sizes` counts it: everybody with
+/// one role, say.
+pub(crate) fn sized_tie<'a>(
+    collection: &Collection<'_>,
+    tie: Option<(&'static str, &'a str)>,
+) -> Option<(&'static Relationship, &'a str)> {
+    let (column, id) = tie.filter(|_| collection.query.filters.is_empty())?;
+    let relationships = collection.spec.relationships.iter();
+    relationships.into_iter().find(|one| one.sized && one.column == column).map(|one| (one, id))
 }
 
 /// Whose rows a collection has, as far as the table `sizes` counts them.
 pub(crate) fn owners(collection: &Collection<'_>, tie: Option<(&'static str, &str)>) -> Option<Values> {
     let sized_by = collection.spec.sized_by?;
     let first = collection.scope.arms.first().filter(|first| first.column == sized_by)?;
-    match (tie, &first.values) {
-        (None, values) => Some(values.clone()),
-        (Some((column, id)), Values::These(owners)) if column == sized_by => {
-            Some(owners.iter().filter(|owner| *owner == id).cloned().collect::<Vec<_>>().into())
-        }
-        // Who sees all of those may see this one or not.
-        (Some((column, id)), Values::Selected { value, from }) if column == sized_by => {
-            let mut from = from.clone();
-            from.push(" and ").push(value).push(" = ").bind(id);
-            Some(Values::Selected { value, from })
-        }
-        (Some(_), _) => None,
-    }
+    // A collection that is tied to an owner has been narrowed to them.
+    tie.is_none_or(|(column, _)| column == sized_by).then(|| first.values.clone())
 }
 
 /// Under which names the table `sizes` counts what a collection is filtered by.

@@ -1,7 +1,7 @@
 //! By what a filter leads to few rows of many: looked up first, since engines that know no numbers guess wrongly.
 
 use crate::Result;
-use crate::count::{owners, size, size_name};
+use crate::count::{owners, size, size_name, sized_tie};
 use crate::filter::Filter;
 use crate::scope::{Scope, Values};
 use crate::select::Collection;
@@ -73,6 +73,9 @@ pub(crate) fn find(
     collection: &Collection<'_>,
     tie: Option<(&'static str, &str)>,
 ) -> Result<Option<Lead>> {
+    if let Some((relationship, id)) = sized_tie(collection, tie) {
+        return Ok(Some(Lead::Links(relationship, vec![id.to_owned()])));
+    }
     match links(tx, collection, tie)? {
         Some(lead) => Ok(Some(lead)),
         None => search(tx, collection, tie),

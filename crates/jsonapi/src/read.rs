@@ -54,10 +54,11 @@ impl Reader<'_> {
 
     /// A page of a collection, with its counts and links.
     pub fn list(&self, tx: &mut Tx<'_>, listing: Listing<'_>, query: &Query) -> Result<Vec<u8>> {
+        let mut owner = None;
         let (spec, path, within) = match listing {
             Listing::All(spec) => (spec, spec.kind.to_owned(), None),
             Listing::Related(parent, id, relationship) => {
-                self.must_see(tx, parent, id)?;
+                owner = self.owner(tx, parent, id)?;
                 let mut within = Sql::text("");
                 within.push(&format!("t.{} = ", relationship.column)).bind(id);
                 of_kind(&mut within, parent, relationship, "t");
@@ -75,6 +76,9 @@ impl Reader<'_> {
         if let Some(column) = spec.sized_by {
             for values in query.filters.iter().filter_map(|filter| filter.links(column)) {
                 scope.narrow(tx, column, values)?;
+            }
+            if let Some(owner) = owner {
+                scope.narrow(tx, column, &[owner.into()])?;
             }
         }
         let tie = within.as_ref().map(|(relationship, id, _)| (relationship.column, *id));
@@ -151,7 +155,8 @@ impl Reader<'_> {
             sql.push(target.kind).push(&format!(" t where t.{} = ", relationship.column)).bind(id);
             of_kind(&mut sql, spec, relationship, "t");
             sql.push(" and ");
-            (self.scope)(target).condition(&mut sql, "t");
+            // Of the few that are linked, not of all that can be seen.
+            lead::hidden(&mut sql, &(self.scope)(target));
             sql.push(" order by t.created_at, t.id limit ").bind(LIMIT);
             let rows = tx.rows(&sql)?;
             refuse_too_many(rows.len(), relationship.name)?;
@@ -194,6 +199,22 @@ impl Reader<'_> {
         let rows = tx.rows(&sql)?;
         let row = rows.first().ok_or_else(Problem::not_found)?;
         Ok(Record::read(spec, row))
+    }
+
+    /// Whose a record is that the caller can see, if it or what is related to it is somebody's: related records are the
+    /// same one's.
+    fn owner(&self, tx: &mut Tx<'_>, spec: &'static Spec, id: &str) -> Result<Option<String>> {
+        let mut sql = Sql::text("select t.");
+        sql.push(spec.sized_by.unwrap_or("id"))
+            .push(" from ")
+            .push(spec.kind)
+            .push(" t where t.id = ")
+            .bind(id);
+        sql.push(" and ");
+        (self.scope)(spec).condition(&mut sql, "t");
+        let rows = tx.rows(&sql)?;
+        let row = rows.first().ok_or_else(Problem::not_found)?;
+        Ok(row.maybe_text(0).map(str::to_owned))
     }
 
     fn must_see(&self, tx: &mut Tx<'_>, spec: &'static Spec, id: &str) -> Result<()> {

@@ -60,7 +60,7 @@ impl Values {
     }
 
     /// The same, as what leads to the rows.
-    pub(crate) fn lead(&self, sql: &mut Sql, column: &str) {
+    pub fn lead(&self, sql: &mut Sql, column: &str) {
         match self {
             Self::These(_) => self.have(sql, column),
             Self::Selected { .. } => {
@@ -123,13 +123,20 @@ impl Scope {
         self
     }
 
-    /// Without the rows of the first arm in which `column` has none of `wanted`, if that arm is about it.
+    /// What of it is about rows in which `column` has one of `wanted`, if the first arm is about that column. Who sees all of
+    /// those by that arm needs no other one.
     pub(crate) fn narrow(&mut self, tx: &mut Tx<'_>, column: &str, wanted: &[Value]) -> Result<()> {
         let Some(first) = self.arms.first_mut().filter(|first| first.column == column) else {
             return Ok(());
         };
-        first.values = first.values.among(tx, wanted)?.into();
-        if first.values.are_none() {
+        let found = first.values.among(tx, wanted)?;
+        let has = |value: &Value| matches!(value, Value::Text(text) if found.contains(text));
+        let has_all = wanted.iter().all(has);
+        first.values = found.into();
+        if has_all {
+            self.arms.truncate(1);
+        }
+        if self.arms[0].values.are_none() {
             self.arms.remove(0);
         }
         Ok(())

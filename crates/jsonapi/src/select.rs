@@ -122,12 +122,21 @@ impl Collection<'_> {
         sql.push(self.spec.kind).push(" t where ");
         let (earlier, later) = self.scope.arms.split_at(known);
         let later = Scope { arms: later.to_vec(), secrets: None };
-        if let Some(lead) = &self.lead {
-            lead.condition(&mut sql);
-            sql.push(" and ");
-            hidden(&mut sql, &later);
-        } else {
-            later.lead(&mut sql, "t");
+        match &self.lead {
+            Some(lead) if known == 0 => {
+                lead.condition(&mut sql);
+                sql.push(" and ");
+                hidden(&mut sql, &later);
+            }
+            // What is visible for another reason than its owner is little.
+            lead => {
+                later.lead(&mut sql, "t");
+                if let Some(lead) = lead {
+                    sql.push(" and coalesce((");
+                    lead.condition(&mut sql);
+                    sql.push("), false)");
+                }
+            }
         }
         for arm in earlier {
             sql.push(" and not coalesce(");

@@ -10,9 +10,9 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 
-/// About how many callers are kept.
+/// Of how many callers it is expected that they ask at about the same time.
 const CALLERS: usize = 256;
-/// How many places they may have in all: one of them has a few hundred bytes.
+/// How many places those that are kept may have in all, themselves included: one has a few hundred bytes.
 const MOST_PLACES: u64 = 50_000;
 
 /// Those that are kept, by the token they have shown and by who of the database's readers has looked.

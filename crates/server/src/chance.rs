@@ -17,6 +17,8 @@ const RANDOM_BITS: u32 = 23;
 const MOMENT_BITS: u32 = 34;
 /// The units in which it is told, in milliseconds.
 const UNIT: i64 = 64;
+/// How many are made at a moment at most, so that there is room for other programs; then it is the next one.
+const MOST_AT_ONCE: usize = 1 << 14;
 
 /// A source of ids and secrets.
 #[derive(Clone, Debug)]
@@ -28,10 +30,10 @@ enum Source {
     Counting(Arc<AtomicU64>),
 }
 
-/// What was made in a unit of time: none of it is made again.
+/// What was made at the latest moment: none of it is made again, nor is anything made at a moment before it.
 #[derive(Debug, Default)]
 struct Made {
-    moment: u64,
+    moment: i64,
     random: HashSet<u32>,
 }
 
@@ -46,21 +48,23 @@ impl Chance {
         Self(Source::Counting(Arc::default()))
     }
 
-    /// A new id, made at a moment in milliseconds: ten letters, of which nobody else makes the same but by a chance of one in
-    /// eight million within the same few milliseconds.
+    /// A new id, made at a moment in milliseconds: ten letters. None is made twice here, whatever the clock says, and two that
+    /// different programs make within 64 ms are the same by a chance of one in eight million.
     pub fn id(&self, now: i64) -> String {
         let made = match &self.0 {
             Source::System(made) => made,
             Source::Counting(count) => return spell(count.fetch_add(1, Ordering::Relaxed) + 1),
         };
-        let moment = u64::try_from(now / UNIT).unwrap_or(0) % (1 << MOMENT_BITS);
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = made.random.len() >= MOST_AT_ONCE;
+        let moment = (now / UNIT).max(made.moment.saturating_add(i64::from(is_full)));
         if made.moment != moment {
             *made = Made { moment, random: HashSet::new() };
         }
         loop {
             let random = u32::from_le_bytes(self.bytes()) >> (u32::BITS - RANDOM_BITS);
             if made.random.insert(random) {
+                let moment = u64::try_from(moment).unwrap_or(0) % (1 << MOMENT_BITS);
                 return spell(moment << RANDOM_BITS | u64::from(random));
             }
         }
@@ -134,9 +138,18 @@ mod tests {
         // In 2039 they begin anew, and are ten letters all the same.
         let last = i64::try_from((2_u64 << MOMENT_BITS) - 1).unwrap() * UNIT;
         for now in [0, last, last + UNIT, i64::MAX, -1] {
-            assert_eq!(chance.id(now).len(), ID_LENGTH, "{now}");
+            assert_eq!(Chance::system().id(now).len(), ID_LENGTH, "{now}");
         }
         assert!(chance.id(last) > chance.id(last + UNIT));
+    }
+
+    #[test]
+    fn no_id_is_made_twice_by_those_who_say_another_time_each() {
+        let chance = Chance::system();
+        let times = [NOON, NOON + 10 * UNIT, NOON - 86_400_000, NOON + 3 * UNIT];
+        let ids: HashSet<String> =
+            (0..100_000).map(|number| chance.id(times[number % times.len()])).collect();
+        assert_eq!(ids.len(), 100_000);
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use guildhall_store::Migration;
 
-/// Puts the addresses of members that are new since the last commit into the index of trigrams: their numbers are higher
-/// than those that are in it.
-const INDEX_NEW_MEMBERS: &str = "
-    insert into search_memberships (rowid, user_email, id, organization_id)
-    select n.number, m.user_email_key, m.id, m.organization_id
-    from search_numbers n join memberships m on m.id = n.membership_id
-    where n.number > coalesce((select max(id) from search_memberships_content), 0) order by n.number";
+/// Takes the members that are gone since the last commit from the index of trigrams, and then puts those into it that are new:
+/// their numbers are higher than those that are in it. A number that has become free may be given again.
+const INDEX_MEMBERS: [&str; 3] = [
+    "delete from search_memberships where rowid in (select number from search_gone)",
+    "delete from search_gone",
+    "insert into search_memberships (rowid, user_email, id, organization_id)
+     select n.number, m.user_email_key, m.id, m.organization_id
+     from search_numbers n join memberships m on m.id = n.membership_id
+     where n.number > coalesce((select max(id) from search_memberships_content), 0) order by n.number",
+];
 
 /// All steps.
 pub const MIGRATIONS: &[Migration] = &[
@@ -26,7 +29,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration::new(9, "owned", include_str!("../../../migrations/0009_owned.sql")),
     Migration {
         postgres: Some(include_str!("../../../migrations/0010_search_together.postgres.sql")),
-        before_commit: Some(INDEX_NEW_MEMBERS),
+        before_commit: &INDEX_MEMBERS,
         ..Migration::new(10, "search_together", include_str!("../../../migrations/0010_search_together.sql"))
     },
 ];

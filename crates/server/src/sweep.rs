@@ -68,10 +68,12 @@ pub(crate) async fn keep_sweeping(app: Arc<App>) {
 pub async fn sweep(app: &App) -> Result<(), Error> {
     let now = app.clock.now();
     let mut result = app.db.write(move |tx| client_secrets::sweep(tx, now)).await;
-    result = result.and(app.db.write(move |tx| chains::forget_answers(tx, now)).await.map(drop));
+    let (answers, kept) =
+        ("update refresh_tokens set sealed = null", "sealed is not null and replaced_at < ?");
+    result = result.and(clear(app, answers.to_owned(), "refresh_tokens", kept, now - chains::GRACE).await);
     let ending = ENDING.iter().map(|table| (*table, now));
     for (table, until) in ending.chain(ENDED.iter().map(|table| (*table, now - CLOCK))) {
-        result = result.and(clear(app, table, "expires_at < ?", until).await);
+        result = result.and(delete(app, table, "expires_at < ?", until).await);
     }
     for (table, condition, until) in [
         // One that comes again ends what it was redeemed for, however late.
@@ -91,18 +93,30 @@ pub async fn sweep(app: &App) -> Result<(), Error> {
         ),
         ("tallies", "began_at < ?", now - TALLY_LIFE),
     ] {
-        result = result.and(clear(app, table, condition, until).await);
+        result = result.and(delete(app, table, condition, until).await);
     }
     result.and(hide_versions(app, now - VERSION_LIFE).await)
 }
 
-/// Deletes what a condition says of a moment, some of it at a time: whoever was not swept for long does not stand still.
-async fn clear(app: &App, table: &'static str, condition: &'static str, until: i64) -> Result<(), Error> {
+async fn delete(app: &App, table: &'static str, condition: &'static str, until: i64) -> Result<(), Error> {
+    clear(app, format!("delete from {table}"), table, condition, until).await
+}
+
+/// Does what is to be done to what a condition says of a moment, some of it at a time: whoever was not swept for long does not
+/// stand still.
+async fn clear(
+    app: &App,
+    act: String,
+    table: &'static str,
+    condition: &'static str,
+    until: i64,
+) -> Result<(), Error> {
+    let act: Arc<str> = act.into();
     let unit = move |tx: &mut Tx<'_>| {
         tx.take_time()?;
-        tx.delete_some(table, condition, [until.into()], MOST_ROWS)
+        tx.some(&act, table, condition, [until.into()], MOST_ROWS)
     };
-    while app.db.write(unit).await? == MOST_ROWS {}
+    while app.db.write(unit.clone()).await? == MOST_ROWS {}
     Ok(())
 }
 

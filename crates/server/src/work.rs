@@ -214,6 +214,7 @@ impl<'a> Work<'a, '_> {
         let changes = valued(spec, &before, -1).into_iter().chain(valued(spec, &after, 1));
         self.count(owner(spec, &after), changes);
         self.note_change(record);
+        self.changes_caller |= spec.kind == "memberships" && self.is_caller(after.get("user_id"));
         self.record_change(spec, &record.id, "update", &before, &after)
     }
 

@@ -375,22 +375,25 @@ impl<'a> Tx<'a> {
         Ok(rows.iter().map(|row| row.text(0).to_owned()).collect())
     }
 
-    /// Deletes some of the rows for which a condition holds, so that who has to delete very many can do it in units that are
-    /// short; answers how many.
-    pub fn delete_some<const N: usize>(
+    /// Does something (`delete from <table>`, `update <table> set …`) to some of the rows of a table for which a condition
+    /// holds, so that who has to do it to very many can do it in units that are short; answers how many.
+    pub fn some<const N: usize>(
         &mut self,
+        act: &str,
         table: &str,
         condition: &str,
         args: [Value; N],
         most: usize,
     ) -> Result<usize> {
         let sql = match &self.engine {
-            Statements::Sqlite(_) => format!(
-                "delete from {table} where rowid in (select rowid from {table} where {condition} limit {most})"
-            ),
-            Statements::Postgres(_) => format!(
-                "delete from {table} where ctid = any (array(select ctid from {table} where {condition} limit {most}))"
-            ),
+            Statements::Sqlite(_) => {
+                format!("{act} where rowid in (select rowid from {table} where {condition} limit {most})")
+            }
+            Statements::Postgres(_) => {
+                format!(
+                    "{act} where ctid = any (array(select ctid from {table} where {condition} limit {most}))"
+                )
+            }
         };
         self.execute(&Sql::new(&sql, args))
     }

@@ -16,15 +16,15 @@ pub struct Migration {
     pub sql: &'static str,
     /// Its SQL for PostgreSQL, where it must differ.
     pub postgres: Option<&'static str>,
-    /// A statement that SQLite runs at the end of each commit that changes anything, once for all units that share it: for
-    /// what is made from other rows and is cheaper made from many at once. It replaces that of the steps before.
-    pub before_commit: Option<&'static str>,
+    /// Statements that SQLite runs at the end of each commit that changes anything, once for all units that share it: for
+    /// what is made from other rows and is cheaper made from many at once. They replace those of the steps before.
+    pub before_commit: &'static [&'static str],
 }
 
 impl Migration {
     /// A step whose SQL is the same on every engine.
     pub const fn new(version: u32, title: &'static str, sql: &'static str) -> Self {
-        Self { version, title, sql, postgres: None, before_commit: None }
+        Self { version, title, sql, postgres: None, before_commit: &[] }
     }
 }
 

@@ -88,7 +88,8 @@ impl Options {
         let (write, jobs) = unbounded();
         let total = Arc::<Count>::default();
         let count = total.clone();
-        let last = migrations.iter().rev().find_map(|step| step.before_commit);
+        let last = migrations.iter().rev().map(|step| step.before_commit).find(|all| !all.is_empty());
+        let last = last.unwrap_or_default();
         let writing = spawn("writer", move || write_all(&writer, &count, &jobs, last))?;
         let mut reading = Vec::new();
         let (read, jobs) = unbounded::<Job>();
@@ -337,7 +338,7 @@ fn read_all(connection: &Connection, count: &Count, reader: &Reader, jobs: &Rece
 }
 
 /// Runs the units that wait and commits them together; nobody is answered before the flush.
-fn write_all(connection: &Connection, count: &Count, jobs: &Receiver<Job>, last: Option<&str>) {
+fn write_all(connection: &Connection, count: &Count, jobs: &Receiver<Job>, last: &[&str]) {
     for first in jobs {
         let mut units = vec![first];
         units.extend(jobs.try_iter().take(UNITS_A_COMMIT - 1));
@@ -375,7 +376,7 @@ fn commit(
     count: &Count,
     units: &mut [Job],
     savepoints: Savepoints,
-    last: Option<&str>,
+    last: &[&str],
 ) -> Result<Outcome> {
     control(connection, "begin immediate")?;
     let begun = connection.total_changes();
@@ -405,8 +406,8 @@ fn commit(
             }
         }
     }
-    if let Some(last) = last.filter(|_| connection.total_changes() != begun) {
-        control(connection, last)?;
+    if connection.total_changes() != begun {
+        last.iter().try_for_each(|sql| control(connection, sql))?;
     }
     control(connection, "commit")?;
     Ok(Outcome::Committed)

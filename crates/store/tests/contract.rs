@@ -124,7 +124,7 @@ async fn a_data_version_differs_once_anybody_has_committed() {
 }
 
 #[tokio::test]
-async fn very_many_rows_are_deleted_some_at_a_time() {
+async fn very_many_rows_are_changed_and_deleted_some_at_a_time() {
     let place = Place::new();
     let db = place.open();
     let fill = |tx: &mut Tx<'_>| {
@@ -133,7 +133,14 @@ async fn very_many_rows_are_deleted_some_at_a_time() {
     db.write(fill).await.unwrap();
     db.write(|tx| tx.execute(&insert("a", "Ada"))).await.unwrap();
     for expected in [10, 10, 5, 0] {
-        let some = |tx: &mut Tx<'_>| tx.delete_some("people", "name like ?", ["Old %".into()], 10);
+        let some = |tx: &mut Tx<'_>| {
+            tx.some("update people set tall = false", "people", "tall and name like ?", ["Old %".into()], 10)
+        };
+        assert_eq!(db.write(some).await.unwrap(), expected);
+    }
+    for expected in [10, 10, 5, 0] {
+        let some =
+            |tx: &mut Tx<'_>| tx.some("delete from people", "people", "name like ?", ["Old %".into()], 10);
         assert_eq!(db.write(some).await.unwrap(), expected);
     }
     assert_eq!(count(&db).await, 1);

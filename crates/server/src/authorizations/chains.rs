@@ -207,12 +207,6 @@ pub fn of_refresh(tx: &mut Tx<'_>, token: &str) -> Result<Option<Shown>> {
     }))
 }
 
-/// Forgets the answers that are not repeated any more.
-pub fn forget_answers(tx: &mut Tx<'_>, now: i64) -> Result<()> {
-    let sql = "update refresh_tokens set sealed = null where sealed is not null and replaced_at < ?";
-    tx.execute(&Sql::new(sql, [(now - GRACE).into()])).map(drop)
-}
-
 /// Ends a chain.
 pub fn end(tx: &mut Tx<'_>, id: &str, now: i64) -> Result<()> {
     end_where(tx, "id = ", &[id], now)

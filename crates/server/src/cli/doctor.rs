@@ -132,7 +132,12 @@ fn durability(tx: &mut Tx<'_>, is_server: bool) -> Result<Result<String, String>
 async fn search(app: &App) -> Result<String, String> {
     let there = || "there is one".to_owned();
     if !app.db.is_server() {
-        return Ok(there());
+        let lacks =
+            "select (select count(*) from memberships) - (select count(*) from search_memberships_content)";
+        let found = app.db.read(move |tx| number(tx, lacks)).await.map_err(|error| error.to_string())?;
+        let wrong =
+            "it does not have every member: stop the server; guildhall backup and restore makes it anew";
+        return if found == 0 { Ok(there()) } else { Err(wrong.to_owned()) };
     }
     let missing = "none, so that whoever looks for a part of an address has every member of an organization read; to have \
                    one: create extension pg_trgm; create index memberships_search on memberships using gin \

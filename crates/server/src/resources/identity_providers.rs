@@ -107,7 +107,7 @@ pub static IDENTITY_PROVIDERS: Resource = Resource {
     sees: |caller| {
         // Everyone in an organization that its maker owns.
         let mut from = Sql::text("memberships theirs where theirs.owner and ");
-        caller.organizations().have(&mut from, "theirs.organization_id");
+        caller.organizations().lead(&mut from, "theirs.organization_id");
         let owners = Values::Selected { value: "theirs.user_id", from };
         Scope {
             // Its secret is the maker's alone where only admins read secrets.

@@ -322,5 +322,6 @@ pub fn erase(work: &mut Work<'_, '_>, user: &Record) -> Result<()> {
         work.delete(&provider)?;
     }
     memberships::stop_asking(work, user.text("proved_email_key"))?;
+    work.later(Sql::new("delete from sizes where owner = ?", [(&user.id).into()]));
     work.delete(user)
 }

@@ -24,6 +24,8 @@ pub(crate) struct Browser<'g> {
     pub(crate) cookies: RefCell<BTreeMap<String, String>>,
     /// What the forms of the page at hand carry.
     pub(crate) csrf: RefCell<String>,
+    /// Whether it asks the other node, where there is one.
+    pub(crate) elsewhere: bool,
 }
 
 /// A page somebody looks at.
@@ -50,6 +52,7 @@ impl Guild {
             language: "en",
             cookies: RefCell::default(),
             csrf: RefCell::default(),
+            elsewhere: false,
         }
     }
 
@@ -122,7 +125,13 @@ impl Browser<'_> {
     /// The same browser once more, with the cookies it has by now.
     pub(crate) fn again(&self) -> Self {
         let (cookies, csrf) = (self.cookies.clone(), self.csrf.clone());
-        Self { guild: self.guild, address: self.address, language: self.language, cookies, csrf }
+        let Self { guild, address, language, elsewhere, .. } = *self;
+        Self { guild, address, language, cookies, csrf, elsewhere }
+    }
+
+    /// The same, where it asks the other node.
+    pub(crate) fn elsewhere(&self) -> Self {
+        Self { elsewhere: true, ..self.again() }
     }
 }
 
@@ -227,7 +236,7 @@ impl Browser<'_> {
     }
 
     pub(crate) async fn send_as_is(&self, request: Request<Body>) -> Reply {
-        let reply = self.guild.answer(request, self.address).await;
+        let reply = self.guild.answer_at(request, self.address, self.elsewhere).await;
         for line in reply.headers.get_all("set-cookie") {
             let line = line.to_str().unwrap();
             let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();

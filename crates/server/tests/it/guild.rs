@@ -232,14 +232,24 @@ impl Guild {
     }
 
     /// Answers a request from an address.
-    pub(crate) async fn answer(&self, mut request: Request<Body>, address: IpAddr) -> Reply {
+    pub(crate) async fn answer(&self, request: Request<Body>, address: IpAddr) -> Reply {
+        self.answer_at(request, address, false).await
+    }
+
+    /// The same at the other node, where there is one.
+    pub(crate) async fn answer_at(
+        &self,
+        mut request: Request<Body>,
+        address: IpAddr,
+        elsewhere: bool,
+    ) -> Reply {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 4711))));
         let others = self.asking.fetch_add(1, Ordering::Relaxed);
         if others > 0 {
             // Before anything of it is answered: whether the one before it is answered first is nobody's to say either.
             transcript::end();
         }
-        let router = self.other.as_ref().filter(|_| others % 2 == 1).unwrap_or(&self.router);
+        let router = self.other.as_ref().filter(|_| elsewhere || others % 2 == 1).unwrap_or(&self.router);
         let asked = format!("{} {}", request.method(), request.uri());
         let response = router.clone().oneshot(request).await.unwrap();
         self.asking.fetch_sub(1, Ordering::Relaxed);

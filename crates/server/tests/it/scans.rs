@@ -39,6 +39,34 @@ async fn no_request_reads_a_table_as_a_whole() {
                         number.into(),
                     ],
                 ))?;
+                // Somebody else's organization, with a role, an owner and an application.
+                let theirs = format!("O{number:09}");
+                for (sql, args) in [
+                    (
+                        "insert into organizations (id, name, slug, created_at, updated_at) values (?, 'Other', ?, 1, 1)",
+                        [&theirs, &theirs],
+                    ),
+                    (
+                        "insert into roles (id, organization_id, name, kind, created_at, updated_at)
+                         values (?, ?, 'Other', 'custom', 1, 1)",
+                        [&theirs, &theirs],
+                    ),
+                ] {
+                    work.tx.execute(&Sql::new(sql, args.map(Into::into)))?;
+                }
+                work.tx.execute(&Sql::new(
+                    "insert into memberships (id, organization_id, role_id, user_id, user_email, user_email_key, status, owner,
+                     created_at, updated_at) values (?, ?, ?, ?, ?, ?, 'active', ?, 1, 1)",
+                    [
+                        (&theirs).into(),
+                        (&theirs).into(),
+                        (&theirs).into(),
+                        (&key).into(),
+                        (&email).into(),
+                        (&email).into(),
+                        true.into(),
+                    ],
+                ))?;
             }
             Ok(())
         })
@@ -67,6 +95,22 @@ async fn no_request_reads_a_table_as_a_whole() {
         "/api/memberships?filter[q][status_eq]=pending".to_owned(),
         "/api/memberships?filter[q][user_email_eq]=member7@example.com".to_owned(),
         "/api/api_credentials?include=client_secrets".to_owned(),
+        "/api/memberships?filter[q][role_kind_eq]=custom".to_owned(),
+        "/api/memberships?filter[q][role_kind_not_eq]=read_only".to_owned(),
+        "/api/memberships?filter[q][organization_name_cont]=lue".to_owned(),
+        "/api/api_credentials?filter[q][organization_name_cont]=lue".to_owned(),
+        "/api/api_credentials?filter[q][role_name_eq]=Admin".to_owned(),
+        "/api/organizations?filter[q][roles_name_eq]=Admin".to_owned(),
+        "/api/identity_providers".to_owned(),
+        "/api/organizations".to_owned(),
+        "/api/roles?filter[q][name_cont]=dmin".to_owned(),
+        "/api/permissions?include=role,organization".to_owned(),
+        "/api/versions".to_owned(),
+        format!("/api/organizations/{}/memberships", organization.id),
+        format!("/api/organizations/{}/relationships/roles", organization.id),
+        format!("/api/roles/{}/memberships", organization.read_only),
+        format!("/api/roles/{}/relationships/api_credentials", organization.admin),
+        "/api/memberships/M000000008/versions".to_owned(),
     ] {
         assert_eq!(owner.get(&path).await.status, 200, "{path}");
         check(&path);

@@ -217,3 +217,36 @@ async fn the_index_has_every_member_as_they_are_whatever_happens_within_one_comm
         assert_eq!(guild.number(both).await, guild.number("select count(*) from memberships").await);
     }
 }
+
+#[tokio::test]
+async fn the_members_of_a_role_are_read_by_it_and_not_counted() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let blue = ada.creates_organization("Blue").await;
+    let care = blue.custom_role("Care").await;
+    for name in ["grace", "mary", "jean"] {
+        blue.invites(&format!("{name}@example.com"), &care).await;
+    }
+    blue.invites("alan@example.com", &blue.read_only).await;
+    let grace = guild.user("grace").await;
+    for (person, role, path, count) in [
+        (&ada, &care, "memberships", 3),
+        (&ada, &blue.read_only, "memberships", 1),
+        (&ada, &blue.admin, "memberships", 1),
+        (&ada, &care, "memberships?filter[q][status_eq]=pending", 2),
+        (&ada, &care, "memberships?filter[q][user_email_eq]=mary@example.com", 1),
+        // Who administers nothing sees themselves.
+        (&grace, &care, "memberships", 1),
+        (&grace, &blue.admin, "memberships", 0),
+    ] {
+        let reply = person.get(&format!("/api/roles/{role}/{path}")).await.json();
+        assert_eq!(reply["meta"]["record_count"], count, "{path}");
+        assert_eq!(reply["data"].as_array().unwrap().len(), count, "{path}");
+    }
+    let linked = ada.get(&format!("/api/roles/{care}/relationships/memberships")).await.json();
+    assert_eq!(linked["data"].as_array().unwrap().len(), 3);
+    // Whoever has a place here and administers elsewhere as well.
+    grace.creates_organization("Red").await;
+    let reply = grace.get(&format!("/api/roles/{care}/memberships")).await.json();
+    assert_eq!(reply["meta"]["record_count"], 1);
+}

@@ -69,6 +69,8 @@ pub(crate) const COLUMNS: &str = "select column_name from information_schema.col
 
 /// How long a unit may wait for a connection before its caller is told to come back.
 const LONGEST_QUEUE: Duration = Duration::from_secs(5);
+/// How often a unit may find that an id it has made up is taken.
+const MOST_ANEW: u32 = 3;
 /// For how long a unit that collides with others runs again.
 const LONGEST_COLLISION: Duration = Duration::from_secs(10);
 
@@ -215,7 +217,7 @@ fn run_once(connection: &mut Connection, job: &mut Job) -> Option<(bool, Fate)> 
 /// Runs a unit, again and again while it collides with others.
 fn run(connection: &mut Connection, mut job: Job, turn: &Mutex<()>) {
     let began = Instant::now();
-    let mut own = None;
+    let (mut own, mut anew) = (None, 0);
     for attempt in 0_u32.. {
         let Some((_, fate)) = run_once(connection, &mut job) else { return };
         match fate {
@@ -224,6 +226,9 @@ fn run(connection: &mut Connection, mut job: Job, turn: &Mutex<()>) {
                 return job.answer(result);
             }
             Fate::Again if began.elapsed() > LONGEST_COLLISION => return job.answer(Err(Error::Busy)),
+            // One that was made up before the unit began is the same each time.
+            Fate::Anew if anew == MOST_ANEW => return job.answer(Err(Error::Busy)),
+            Fate::Anew => anew += 1,
             Fate::Again => {
                 // What it still collides with are units on their first way, or on other nodes: a little more room
                 // each time.

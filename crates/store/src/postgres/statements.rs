@@ -27,6 +27,8 @@ pub(crate) enum Fate {
     Settled(Result<()>),
     /// It left nothing, and may pass if it runs again.
     Again,
+    /// The same, if it makes up another id.
+    Anew,
 }
 
 /// What went wrong: beginning the transaction, or its statement.
@@ -175,6 +177,10 @@ impl<'a> Statements<'a> {
             Some(Failure::Collided | Failure::Outdated) if self.connection.mode == Mode::Write => {
                 self.leave();
                 Fate::Again
+            }
+            Some(Failure::Taken) if self.connection.mode == Mode::Write => {
+                self.leave();
+                Fate::Anew
             }
             _ => {
                 self.leave();

@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Unavailable,
     /// Another transaction was in the way.
     Collided,
+    /// An id that was made up is taken.
+    Taken,
     /// The schema has changed under what was prepared.
     Outdated,
     /// A statement was refused; nothing else is taken after that.
@@ -34,7 +36,7 @@ pub(super) fn judged(error: &tokio_postgres::Error, mode: Mode) -> (Failure, Err
     let code = refused.code();
     match (&code.code()[..2], code.code()) {
         _ if *code == SqlState::UNIQUE_VIOLATION => match unique(refused) {
-            Error::Busy => (Failure::Collided, Error::Busy),
+            Error::Busy => (Failure::Taken, Error::Busy),
             taken => (Failure::Refused, taken),
         },
         _ if *code == SqlState::FOREIGN_KEY_VIOLATION => (Failure::Refused, Error::ForeignKey),

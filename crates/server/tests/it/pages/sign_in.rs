@@ -185,3 +185,21 @@ fn weak_hash() -> String {
     let argon2 = argon2::Argon2::from(params);
     argon2.hash_password_with_salt(PASSWORD.as_bytes(), &[5; 16]).unwrap().to_string()
 }
+
+#[tokio::test]
+async fn who_signs_out_at_one_node_is_signed_out_at_all_of_them() {
+    let guild = Guild::new().await;
+    let here = guild.signed_up("ada").await;
+    let there = here.elsewhere();
+    assert_eq!(there.open("/account").await.path, "/account");
+    assert_eq!(here.send("/sign-out", &[]).await.path, "/sign-in?said=signed-out");
+    assert_eq!(there.open("/account").await.path, "/sign-in?next=%2Faccount");
+    // All of them, from one browser at one node.
+    let (here, lost) = (guild.browser(), guild.browser_at(8));
+    here.signs_in("ada").await;
+    lost.signs_in("ada").await;
+    assert_eq!(lost.elsewhere().open("/account").await.path, "/account");
+    here.open("/account/security").await;
+    assert_eq!(here.send("/account/security/end-all", &[]).await.path, "/sign-in?said=signed-out-everywhere");
+    assert_eq!(lost.elsewhere().open("/account").await.path, "/sign-in?next=%2Faccount");
+}
