@@ -213,6 +213,7 @@ async fn many(app: &Arc<App>, count: u64, unit: impl Fn(u64, u64) -> Make) {
             let all = make(&app).expect("it is made");
             let is_file = !app.db.is_server();
             let run = move |tx: &mut guildhall_store::Tx<'_>| -> guildhall_store::Result<()> {
+                tx.take_time()?;
                 if is_file {
                     tx.rows(&Sql::text(FILE_CACHE))?;
                 }
