@@ -20,11 +20,12 @@ const ADMIN: &str =
 const PLAIN: &str =
     " and not exists (select 1 from roles its where its.id = place.role_id and its.kind = 'admin')";
 
-/// What is read of a user: a row for each of their places, or one row without a place.
-const PLACES: &str =
-    "select m.organization_id, m.id, m.membership_profile_id, r.kind, m.owner from enabled_users u ";
-const JOINS: &str =
-    " left join live_memberships m on m.user_id = u.id left join roles r on r.id = m.role_id where ";
+/// What is read of a user: a row for each of their places, or one row without a place; none is looked up of whoever owns
+/// more organizations than are few.
+const PLACES: &str = "select m.organization_id, m.id, m.membership_profile_id, r.kind, m.owner, owned.size from enabled_users u";
+const OWNED: &str = " left join sizes owned on owned.kind = 'organizations' and owned.owner = u.id
+     left join live_memberships m on m.user_id = case when coalesce(owned.size, 0) <= ";
+const ROLES: &str = " then u.id end left join roles r on r.id = m.role_id where ";
 
 /// A user with a token, as the database knows them at this moment.
 #[derive(Clone, Debug)]
@@ -68,11 +69,19 @@ impl Caller {
         // What the gate asks, and their places, in one statement.
         let mut sql = Sql::text(PLACES);
         if claims.is_of_chain() {
-            sql.push("join live_chains c on c.user_id = u.id join chain_tokens t on t.chain_id = c.id");
-            sql.push(JOINS).push("t.token_hash = ").bind(&bearer.hash).push(" and u.id = ").bind(&user.id);
+            sql.push(" join live_chains c on c.user_id = u.id join chain_tokens t on t.chain_id = c.id");
+            places(&mut sql, config)
+                .push("t.token_hash = ")
+                .bind(&bearer.hash)
+                .push(" and u.id = ")
+                .bind(&user.id);
         } else {
-            sql.push("join user_applications a on a.user_id = u.id").push(JOINS);
-            sql.push("u.id = ").bind(&user.id).push(" and a.id = ").bind(&claims.application.id);
+            sql.push(" join user_applications a on a.user_id = u.id");
+            places(&mut sql, config)
+                .push("u.id = ")
+                .bind(&user.id)
+                .push(" and a.id = ")
+                .bind(&claims.application.id);
             bearer.counts(&mut sql);
             sql.push(" and not exists (select 1 from revoked_tokens where token_hash = ");
             sql.bind(&bearer.hash).push(")");
@@ -84,7 +93,7 @@ impl Caller {
     /// Somebody who is signed in at a page; `None` when they are disabled or gone.
     pub fn signed_in(tx: &mut Tx<'_>, user: &str, config: &Config) -> Result<Option<Self>> {
         let mut sql = Sql::text(PLACES);
-        sql.push(JOINS).push("u.id = ").bind(user);
+        places(&mut sql, config).push("u.id = ").bind(user);
         let rows = tx.rows(limited(&mut sql, config))?;
         Ok(Self::with(user, None, &rows, config))
     }
@@ -112,7 +121,8 @@ impl Caller {
             admin: row.text(3) == "admin",
             owner: row.flag(4),
         };
-        let are_few = rows.len() <= config.few_places;
+        let owned = rows.first().and_then(|row| row.maybe_int(5)).unwrap_or(0);
+        let are_few = rows.len().max(usize::try_from(owned).unwrap_or(0)) <= config.few_places;
         Some(Self {
             user: user.to_owned(),
             application,
@@ -202,6 +212,11 @@ impl Caller {
         };
         if passes { Ok(()) } else { Err(Problem::forbidden().into()) }
     }
+}
+
+/// Adds the places of a user, as long as they may be few.
+fn places<'a>(sql: &'a mut Sql, config: &Config) -> &'a mut Sql {
+    sql.push(OWNED).bind(i64::try_from(config.few_places).unwrap_or(i64::MAX)).push(ROLES)
 }
 
 /// Adds that no more rows are wanted than tell whether places are few.
