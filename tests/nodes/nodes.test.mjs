@@ -59,6 +59,9 @@ test('what is ended at one node is refused at the other on the next request', as
   assert.equal((await there.ask('POST', '/oauth/token', { body: { grant_type: 'client_credentials', client_id: grace.client_id, client_secret: grace.client_secret } })).status, 401)
 })
 
+// Whether the node here signs with a key that the other one accepts: it may have heard of the new one a moment later.
+const tokenCounts = async () => (await there.ask('GET', '/api/user', { token: await here.token(ada) })).status === 200
+
 test('a new signing key is known everywhere within a second, and so is that the old ones are refused', async (t) => {
   const old = await here.token(ada)
   assert.equal((await there.ask('GET', '/api/user', { token: old })).status, 200)
@@ -66,8 +69,7 @@ test('a new signing key is known everywhere within a second, and so is that the 
   const began = Date.now()
   await until('the refusal', async () => (await there.ask('GET', '/api/user', { token: old })).status === 401)
   t.diagnostic(`the other node knew after ${Date.now() - began} ms`)
-  const fresh = await here.token(ada)
-  assert.equal((await there.ask('GET', '/api/user', { token: fresh })).status, 200)
+  await until('a token that counts', tokenCounts)
 })
 
 test('a notice that nobody could hear is made up for within a second', async (t) => {
@@ -89,8 +91,7 @@ test('a notice that nobody could hear is made up for within a second', async (t)
   t.diagnostic(`the other node knew after ${Date.now() - began} ms`)
   going = false
   await deafening
-  // The node here looks by itself as well, and signs with the old one until then.
-  await until('a token that counts', async () => (await there.ask('GET', '/api/user', { token: await here.token(ada) })).status === 200)
+  await until('a token that counts', tokenCounts)
 })
 
 test('a plan is not exceeded, however many nodes are asked at once', async () => {
