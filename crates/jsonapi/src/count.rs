@@ -43,8 +43,8 @@ pub(crate) fn sized_tie<'a>(
     tie: Option<(&'static str, &'a str)>,
 ) -> Option<(&'static Relationship, &'a str)> {
     let (column, id) = tie.filter(|_| collection.query.filters.is_empty())?;
-    let relationships = collection.spec.relationships.iter();
-    relationships.into_iter().find(|one| one.sized && one.column == column).map(|one| (one, id))
+    let relationship = collection.spec.relationships.iter().find(|one| one.sized && one.column == column)?;
+    Some((relationship, id))
 }
 
 /// Whose rows a collection has, as far as the table `sizes` counts them.

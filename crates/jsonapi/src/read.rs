@@ -58,7 +58,8 @@ impl Reader<'_> {
         let (spec, path, within) = match listing {
             Listing::All(spec) => (spec, spec.kind.to_owned(), None),
             Listing::Related(parent, id, relationship) => {
-                owner = self.owner(tx, parent, id)?;
+                // What is related to a record is the same one's as that: an organization is its own.
+                owner = self.column(tx, parent, id, parent.sized_by.unwrap_or("id"))?;
                 let mut within = Sql::text("");
                 within.push(&format!("t.{} = ", relationship.column)).bind(id);
                 of_kind(&mut within, parent, relationship, "t");
@@ -131,7 +132,7 @@ impl Reader<'_> {
         query: &Query,
     ) -> Result<Vec<u8>> {
         let columns = self.columns(query, self.catalog.target(relationship.kind), &query.include);
-        let link = self.link(tx, spec, id, relationship)?;
+        let link = self.column(tx, spec, id, relationship.column)?;
         let rows = match &link {
             Some(id) => self.rows_by_id(tx, &columns, &[id.as_str()])?,
             None => Rows::default(),
@@ -162,7 +163,7 @@ impl Reader<'_> {
             refuse_too_many(rows.len(), relationship.name)?;
             rows.iter().map(|row| row.text(0).to_owned()).collect()
         } else {
-            let link = self.link(tx, spec, id, relationship)?;
+            let link = self.column(tx, spec, id, relationship.column)?;
             let seen = self.visible(tx, target, &link.into_iter().collect::<Vec<_>>())?;
             seen.into_iter().collect()
         };
@@ -201,36 +202,15 @@ impl Reader<'_> {
         Ok(Record::read(spec, row))
     }
 
-    /// Whose a record is that the caller can see, if it or what is related to it is somebody's: related records are the
-    /// same one's.
-    fn owner(&self, tx: &mut Tx<'_>, spec: &'static Spec, id: &str) -> Result<Option<String>> {
-        let mut sql = Sql::text("select t.");
-        sql.push(spec.sized_by.unwrap_or("id"))
-            .push(" from ")
-            .push(spec.kind)
-            .push(" t where t.id = ")
-            .bind(id);
-        sql.push(" and ");
-        (self.scope)(spec).condition(&mut sql, "t");
-        let rows = tx.rows(&sql)?;
-        let row = rows.first().ok_or_else(Problem::not_found)?;
-        Ok(row.maybe_text(0).map(str::to_owned))
-    }
-
     fn must_see(&self, tx: &mut Tx<'_>, spec: &'static Spec, id: &str) -> Result<()> {
         let seen = self.visible(tx, spec, &[id.to_owned()])?;
         if seen.is_empty() { Err(Problem::not_found().into()) } else { Ok(()) }
     }
 
-    fn link(
-        &self,
-        tx: &mut Tx<'_>,
-        spec: &'static Spec,
-        id: &str,
-        relationship: &Relationship,
-    ) -> Result<Option<String>> {
+    /// One column of a record that the caller can see: a link, or whose it is.
+    fn column(&self, tx: &mut Tx<'_>, spec: &'static Spec, id: &str, column: &str) -> Result<Option<String>> {
         let mut sql = Sql::text("select t.");
-        sql.push(relationship.column).push(" from ").push(spec.kind).push(" t where t.id = ").bind(id);
+        sql.push(column).push(" from ").push(spec.kind).push(" t where t.id = ").bind(id);
         sql.push(" and ");
         (self.scope)(spec).condition(&mut sql, "t");
         let rows = tx.rows(&sql)?;

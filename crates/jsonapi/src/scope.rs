@@ -44,7 +44,7 @@ impl From<Vec<String>> for Values {
 
 impl Values {
     /// Adds the condition that what `column` names is one of them, for a row that was found already.
-    pub fn have(&self, sql: &mut Sql, column: &str) {
+    pub(crate) fn have(&self, sql: &mut Sql, column: &str) {
         match self {
             Self::These(values) if values.len() == 1 => {
                 sql.push(column).push(" = ").bind(&values[0]);
@@ -80,7 +80,7 @@ impl Values {
     }
 
     /// Those of them that are among these as well.
-    pub(crate) fn among(&self, tx: &mut Tx<'_>, wanted: &[Value]) -> Result<Vec<String>> {
+    pub fn among(&self, tx: &mut Tx<'_>, wanted: &[Value]) -> Result<Vec<String>> {
         Ok(match self {
             Self::These(values) => {
                 let is_wanted = |id: &&String| {

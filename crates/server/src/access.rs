@@ -187,31 +187,21 @@ impl Caller {
 
     /// Lets only admins of the organization pass.
     pub fn must_administer(&self, tx: &mut Tx<'_>, organization: &str) -> Result<()> {
-        self.must_be(tx, organization, ADMIN, |place| place.admin)
+        must_have(tx, &self.administered(), organization)
     }
 
     /// Lets only the owner of the organization pass.
     pub fn must_own(&self, tx: &mut Tx<'_>, organization: &str) -> Result<()> {
-        self.must_be(tx, organization, " and place.owner", |place| place.owner)
+        let owned = self.values("place.organization_id", " and place.owner", |place| {
+            place.owner.then_some(&place.organization)
+        });
+        must_have(tx, &owned, organization)
     }
+}
 
-    fn must_be(
-        &self,
-        tx: &mut Tx<'_>,
-        organization: &str,
-        condition: &str,
-        is: impl Fn(&Place) -> bool,
-    ) -> Result<()> {
-        let passes = match &self.places {
-            Some(places) => places.iter().any(|place| place.organization == organization && is(place)),
-            None => {
-                let mut sql = Sql::text("select 1 from live_memberships place where place.user_id = ");
-                sql.bind(&self.user).push(" and place.organization_id = ").bind(organization).push(condition);
-                !tx.rows(&sql)?.is_empty()
-            }
-        };
-        if passes { Ok(()) } else { Err(Problem::forbidden().into()) }
-    }
+fn must_have(tx: &mut Tx<'_>, organizations: &Values, organization: &str) -> Result<()> {
+    let found = organizations.among(tx, &[organization.into()])?;
+    if found.is_empty() { Err(Problem::forbidden().into()) } else { Ok(()) }
 }
 
 /// Adds the places of a user, as long as they may be few.

@@ -213,8 +213,7 @@ impl<'a> Work<'a, '_> {
         before.insert("organization_id".to_owned(), organization);
         let changes = valued(spec, &before, -1).into_iter().chain(valued(spec, &after, 1));
         self.count(owner(spec, &after), changes);
-        self.note_change(record);
-        self.changes_caller |= spec.kind == "memberships" && self.is_caller(after.get("user_id"));
+        self.note_change(record, after.get("user_id"));
         self.record_change(spec, &record.id, "update", &before, &after)
     }
 
@@ -226,7 +225,7 @@ impl<'a> Work<'a, '_> {
         self.tx.execute(&sql)?;
         let before = record.columns().clone();
         self.resize(spec, &before, -1);
-        self.note_change(record);
+        self.note_change(record, None);
         self.record_change(spec, &record.id, "destroy", &before, &Map::new())
     }
 
@@ -271,9 +270,10 @@ impl<'a> Work<'a, '_> {
         self.changes_caller
     }
 
-    fn note_change(&mut self, record: &Record) {
+    /// Notes that a record is not what it was; a membership may be somebody else's by now.
+    fn note_change(&mut self, record: &Record, user: Option<&Json>) {
         self.changes_caller |= match record.spec.kind {
-            "memberships" => self.is_caller(Some(record.column("user_id"))),
+            "memberships" => self.is_caller(Some(record.column("user_id"))) || self.is_caller(user),
             kind => matches!(kind, "organizations" | "roles" | "users"),
         };
     }

@@ -31,9 +31,6 @@ pub(crate) const PARENTS: &str = "select distinct m.name, f.\"table\" from sqlit
 /// The columns of a table or a view.
 pub(crate) const COLUMNS: &str = "select name from pragma_table_info(?) order by cid";
 
-/// A number that is another one once any other connection has committed.
-const DATA_VERSION: &str = "pragma data_version";
-
 /// How long to wait for a command that writes to the same file.
 const BUSY: Duration = Duration::from_secs(15);
 /// How long to wait before looking again whether somebody else has made the file.
@@ -255,8 +252,7 @@ impl Queues {
 
     pub(crate) fn data_version(&self) -> Option<i64> {
         let watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = watching.as_ref()?.prepare_cached(DATA_VERSION).ok()?;
-        statement.query_row([], |row| row.get(0)).ok()
+        data_version(watching.as_ref()?)
     }
 
     pub(crate) fn statements(&self) -> u64 {
@@ -413,6 +409,12 @@ fn commit(
     Ok(Outcome::Committed)
 }
 
+/// A number that is another one once any other connection has committed.
+fn data_version(connection: &Connection) -> Option<i64> {
+    let mut statement = connection.prepare_cached("pragma data_version").ok()?;
+    statement.query_row([], |row| row.get(0)).ok()
+}
+
 fn control(connection: &Connection, sql: &str) -> Result<()> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(words)
 }
@@ -474,9 +476,7 @@ impl Statements<'_> {
     /// A connection's number for this tells only of what others have committed: those that read commit nothing.
     pub(crate) fn snapshot(&self) -> Option<Snapshot> {
         let reader = self.reader?.number;
-        let mut statement = self.connection.prepare_cached(DATA_VERSION).ok()?;
-        let version = statement.query_row([], |row| row.get(0)).ok()?;
-        Some(Snapshot { reader, version })
+        Some(Snapshot { reader, version: data_version(self.connection)? })
     }
 
     pub(crate) fn check(&mut self) -> Result<()> {
