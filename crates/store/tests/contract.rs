@@ -354,6 +354,30 @@ async fn a_sound_database_passes_its_check() {
     place.open().check().await.unwrap();
 }
 
+/// Three times as much is written as the log of a file may ever hold.
+#[tokio::test]
+async fn what_is_written_does_not_pile_up_beside_a_file() {
+    let place = Place::new();
+    let db = place.open();
+    if db.is_server() {
+        return;
+    }
+    db.write(|tx| tx.execute(&insert("a", "Ada"))).await.unwrap();
+    for number in 0..400 {
+        // Pages that stay as they are would not be written.
+        let long = (number % 10).to_string().repeat(1_000_000);
+        let update = Sql::new("update people set name = ? where id = 'a'", [long.into()]);
+        db.write(move |tx| tx.execute(&update)).await.unwrap();
+    }
+    let log = std::fs::read_dir(place.folder.path()).unwrap().map(|file| file.unwrap());
+    let log = log.filter(|file| file.file_name().to_string_lossy().ends_with("-wal"));
+    let size: u64 = log.map(|file| file.metadata().unwrap().len()).sum();
+    assert!((1..=140_000_000).contains(&size), "{size}");
+    db.close();
+    let name = place.open().read(|tx| tx.rows(&Sql::text("select name from people"))).await.unwrap();
+    assert_eq!(name.first().unwrap().text(0), "9".repeat(1_000_000));
+}
+
 #[tokio::test]
 async fn texts_are_sorted_by_their_bytes() {
     let place = Place::new();

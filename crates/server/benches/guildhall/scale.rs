@@ -42,8 +42,9 @@ struct Measured {
 /// Numbers that no two requests of a run share.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Fills a house of each size, asks it everything, and tells how much dearer it is in the large one.
-pub(crate) fn run(sizes: &[u64]) {
+/// Fills a house of each size, asks it everything that has one of these words in its name (no word: everything), and tells
+/// how much dearer it is in the large one.
+pub(crate) fn run(sizes: &[u64], only: &[&String]) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the databases");
     let mut first: Vec<Measured> = Vec::new();
     for size in sizes {
@@ -64,6 +65,9 @@ pub(crate) fn run(sizes: &[u64]) {
         let operations: Vec<Operation> = ["small", "largest"]
             .iter()
             .flat_map(|place| operations(address, place, &filled[*place]))
+            .filter(|operation| {
+                only.is_empty() || only.iter().any(|word| operation.name.contains(word.as_str()))
+            })
             .collect();
         let heading = ["operation", "a second", "p50 ms", "p99 ms", "dearer"];
         crate::say(&format!(
