@@ -189,14 +189,16 @@ fn since(visit: &Visit<'_>, session: &Session) -> Option<i64> {
     (of_session || of_nobody && is_recent).then_some(since)
 }
 
+/// It is about this request and no other one.
 fn signed_since(visit: &Visit<'_>, session: &str, since: &str) -> String {
-    URL_SAFE_NO_PAD.encode(visit.app.vault.sign(&["since", session, since]))
+    URL_SAFE_NO_PAD.encode(visit.app.vault.sign(&["since", session, since, &here(visit, None)]))
 }
 
 /// Whether they are to show once more who they are.
 fn is_stale(visit: &Visit<'_>, session: &Session, request: &Request) -> bool {
-    let done = since(visit, session).is_some_and(|since| session.proved_at > since);
-    let too_old = |seconds: i64| visit.app.clock.now() - session.proved_at > seconds.saturating_mul(1000);
+    let age = visit.app.clock.now() - session.proved_at;
+    let done = since(visit, session).is_some_and(|since| session.proved_at > since && age <= LONGEST_SIGN_IN);
+    let too_old = |seconds: i64| age > seconds.saturating_mul(1000);
     !done && (request.prompts("login") || request.max_age.is_some_and(too_old))
 }
 

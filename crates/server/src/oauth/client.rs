@@ -9,6 +9,12 @@ use crate::crypto::{equal, hash};
 use guildhall_store::{Error, Result, Tx};
 use std::sync::Arc;
 
+/// The client id of who asks, as they say: nothing is checked yet.
+pub(super) fn said(params: &Params) -> Option<String> {
+    let beside = params.get("client_id").map(str::to_owned);
+    beside.or_else(|| assertion::subject(params.get("client_assertion")?))
+}
+
 /// The application that asks, and whether it has shown who it is. A public one may come without a secret,
 /// but not with a wrong one.
 pub(super) async fn find(app: &Arc<App>, params: &Params) -> Result<Application, OAuthError> {

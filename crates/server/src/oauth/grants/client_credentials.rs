@@ -45,11 +45,8 @@ impl Given {
 
 pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OAuthError> {
     let shows = params.get("client_secret").is_some() || params.get("client_assertion").is_some();
-    let asker = (
-        params.get("client_id").unwrap_or_default().to_owned(),
-        shows,
-        params.get("scope").unwrap_or_default().to_owned(),
-    );
+    let asker =
+        (client::said(params).unwrap_or_default(), shows, params.get("scope").unwrap_or_default().to_owned());
     let kept = app.given.0.get(&asker);
     let now = app.clock.now();
     let version = app.db.data_version();

@@ -5,14 +5,14 @@
 
 use crate::App;
 use crate::authorizations::chains::{self, Began, Chain};
-use crate::authorizations::scope;
+use crate::authorizations::{consents, scope};
 use crate::oauth::client;
 use crate::oauth::error::OAuthError;
 use crate::oauth::issue::{self, Granted};
 use crate::oauth::params::Params;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use guildhall_store::{Error, Result as Stored, Sql};
+use guildhall_store::{Error, Result as Stored, Sql, Tx};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
@@ -106,18 +106,31 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         auth_time: None,
         nonce: None,
     };
-    if let Some(user) = chain.user.clone() {
-        let is_member = app.db.read(move |tx| -> Stored<_> {
-            let sql = "select 1 from live_memberships m join enabled_users u on u.id = m.user_id
-                       where m.organization_id = ? and m.user_id = ?";
-            Ok(!tx.rows(&Sql::new(sql, [(&organization.id).into(), (&user).into()]))?.is_empty())
-        });
-        if !is_member.await? {
-            return Err(OAuthError::invalid_assertion());
-        }
+    let has_their_rights = application.claim.kind == "webapp";
+    let looked_at = chain.clone();
+    if !app.db.read(move |tx| may_act(tx, &looked_at, has_their_rights)).await? {
+        return Err(OAuthError::invalid_assertion());
     }
     let (link, granted) = issue::link(app, &application, &chain).await?;
     let now = app.clock.now();
-    let lives = app.db.write(move |tx| -> Stored<_, Error> { chains::begin(tx, &chain, &link, now) });
+    let lives = app.db.write(move |tx| -> Stored<_, Error> {
+        // They may have taken their yes back meanwhile.
+        Ok(may_act(tx, &chain, has_their_rights)? && chains::begin(tx, &chain, &link, now)?)
+    });
     if lives.await? { Ok(granted) } else { Err(OAuthError::invalid_assertion()) }
+}
+
+/// Whether an application may act for whom its assertion names: a member and, where it would have their rights, one
+/// who said yes to that.
+fn may_act(tx: &mut Tx<'_>, chain: &Chain, has_their_rights: bool) -> Stored<bool> {
+    let Some(user) = chain.user.as_deref() else { return Ok(true) };
+    let sql = "select 1 from live_memberships m join enabled_users u on u.id = m.user_id
+               where m.organization_id = ? and m.user_id = ?";
+    if tx.rows(&Sql::new(sql, [chain.organization.as_deref().into(), user.into()]))?.is_empty() {
+        return Ok(false);
+    }
+    if !has_their_rights {
+        return Ok(true);
+    }
+    Ok(scope::covers(&consents::remembered(tx, user, chain.credential.as_deref())?, &chain.scope))
 }

@@ -43,6 +43,11 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         let outcome = if shown.replaced_at.is_some() { Outcome::Replayed } else { Outcome::Over };
         return settle(app, &chain.id, outcome).await;
     }
+    let repeated = shown.replaced_at.map(|replaced_at| lost_or_replayed(replaced_at, shown.sealed, now));
+    if matches!(repeated, Some(Outcome::Replayed)) {
+        // Whatever else is wrong with the request.
+        return settle(app, &chain.id, Outcome::Replayed).await;
+    }
     let is_enterprise = application.organization.as_ref().is_some_and(|organization| organization.enterprise);
     if chain.began_by == Began::Assertion && !is_enterprise {
         return Err(OAuthError::unauthorized_client());
@@ -50,8 +55,8 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
     if params.get("scope").is_some_and(|asked| !scope::same(&scope::known(asked), &chain.scope)) {
         return Err(OAuthError::invalid_scope());
     }
-    if let Some(replaced_at) = shown.replaced_at {
-        return settle(app, &chain.id, lost_or_replayed(replaced_at, shown.sealed, now)).await;
+    if let Some(lost) = repeated {
+        return settle(app, &chain.id, lost).await;
     }
     // OpenID Connect, 12.2: what was to be seen again was seen.
     let chain = Chain { nonce: None, ..chain };

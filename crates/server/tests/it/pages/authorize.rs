@@ -284,6 +284,27 @@ async fn nobody_makes_up_that_they_have_shown_who_they_are() {
 }
 
 #[tokio::test]
+async fn that_they_have_shown_who_they_are_counts_for_one_request_and_not_for_long() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::new(&guild).await;
+    shop.is_agreed_to(&ada, &[]).await;
+    guild.pass(60 * SECOND);
+    let page = ada.open(&shop.asks(&[("prompt", "login")])).await;
+    let next = parameter(&page.path, "next").unwrap();
+    guild.pass(SECOND);
+    let page = ada.send("/confirm", &[("password", PASSWORD), ("next", &next)]).await;
+    assert!(parameter(&page.path, "code").is_some(), "{}", page.path);
+    // What led there is in the history of the browser.
+    let since = parameter(&next, "since").unwrap();
+    for (name, value) in [("state", "another"), ("scope", "market:id:a")] {
+        let other = shop.asks(&[("prompt", "login"), (name, value), ("since", &since)]);
+        assert!(ada.open(&other).await.path.starts_with("/confirm?next="), "{name}");
+    }
+    guild.pass(601 * SECOND);
+    assert!(ada.open(&next).await.path.starts_with("/confirm?next="));
+}
+
+#[tokio::test]
 async fn whom_an_application_means_is_who_lets_it_in() {
     let guild = Guild::new().await;
     let (shop, ada) = Webapp::new(&guild).await;

@@ -378,6 +378,15 @@ async fn a_credential_signs_with_a_key_of_its_own() {
             if path == "/oauth/revoke" { (403, "unauthorized_client".to_owned()) } else { refused.clone() };
         assert_eq!(refusal(&again), refused, "{path}, a second time");
     }
+    // Who asks again gets the same token.
+    let token = async |jti: &str| {
+        let body = json!({
+            "grant_type": "client_credentials", "client_assertion": sign(header.clone(), with("jti", json!(jti))),
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        });
+        Tokens::of(&guild.nobody().post("/oauth/token", body).await).access
+    };
+    assert_eq!(token("first").await, token("second").await);
     let assertion = sign(header.clone(), good.clone());
     let mut forged = assertion.clone();
     forged.replace_range(

@@ -35,9 +35,13 @@ async fn credential<'g>(ada: &Person<'g>, kind: &str) -> Webapp<'g> {
 #[tokio::test]
 async fn an_owner_makes_exactly_these_members_and_claims() {
     let guild = Guild::new().await;
-    let ada = guild.user("ada").await;
+    let (shop, browser) = Webapp::new(&guild).await;
+    let ada = &shop.organization.owner;
     for kind in ["sales_channel", "integration", "webapp"] {
-        let client = credential(&ada, kind).await;
+        let client = credential(ada, kind).await;
+        if kind == "webapp" {
+            client.is_agreed_to(&browser, &[("scope", "market:id:a")]).await;
+        }
         let claims = json!({ "owner": { "type": "User", "id": ada.id }, "custom_claim": { "Città": ["é", { "a": null }] } });
         let mut body = grant(&saying(claims));
         body["scope"] = json!("market:id:a");
@@ -64,6 +68,42 @@ async fn an_owner_makes_exactly_these_members_and_claims() {
         let again = Tokens::of(&client.refreshes(&tokens.refresh).await).claims();
         assert_eq!((&again["owner"], &again["custom_claim"]), (&claims["owner"], &claims["custom_claim"]));
     }
+}
+
+#[tokio::test]
+async fn a_webapp_has_the_rights_of_nobody_who_has_not_said_yes() {
+    let guild = Guild::new().await;
+    let (shop, ada) = Webapp::new(&guild).await;
+    let id = shop.organization.owner.id.clone();
+    let says = saying(json!({ "owner": { "type": "User", "id": id } }));
+    let acts = async |scope: &str| {
+        let mut body = grant(&says);
+        body["scope"] = json!(scope);
+        let reply = shop.asks_for_token(body).await;
+        let role = match reply.status {
+            200 => {
+                let told = shop.visits(&Tokens::of(&reply).access, "/oauth/tokeninfo").await;
+                told.json()["role"]["kind"].as_str().unwrap().to_owned()
+            }
+            _ => refusal(&reply).1,
+        };
+        (reply.status, role)
+    };
+    let refused = (400, "invalid_assertion".to_owned());
+    assert_eq!(acts("market:all").await, refused);
+    shop.is_agreed_to(&ada, &[("scope", "market:id:a")]).await;
+    assert_eq!(acts("market:id:a").await, (200, "admin".to_owned()));
+    assert_eq!(
+        (acts("market:all").await, acts("market:id:a market:id:b").await),
+        (refused.clone(), refused.clone())
+    );
+    // Nor of whoever has taken it back.
+    ada.open("/account/applications").await;
+    ada.send("/account/applications/withdraw", &[("id", &shop.id)]).await;
+    assert_eq!(acts("market:id:a").await, refused);
+    // Of nobody it needs no yes.
+    let nobodys = shop.asks_for_token(grant(&saying(json!({ "custom_claim": {} })))).await;
+    assert_eq!(nobodys.status, 200);
 }
 
 #[tokio::test]

@@ -55,6 +55,14 @@ async fn what_was_replaced_and_comes_back_ends_the_chain() {
     assert!(!shop.is_open_to(&first.access).await && !shop.is_open_to(&second.access).await);
     assert_eq!(refusal(&shop.refreshes(&second.refresh).await), invalid_grant());
     assert!(guild.log().contains("a refresh token came back after it was replaced"));
+    // Whatever else is wrong with the request.
+    let first = shop.is_let_in_by(&ada).await;
+    let second = Tokens::of(&shop.refreshes(&first.refresh).await);
+    guild.pass(31 * SECOND);
+    let odd =
+        json!({ "grant_type": "refresh_token", "refresh_token": first.refresh, "scope": "market:id:a" });
+    assert_eq!(refusal(&shop.asks_for_token(odd).await), invalid_grant());
+    assert!(!shop.is_open_to(&second.access).await);
     // Another yes begins another chain.
     assert!(shop.is_open_to(&shop.is_let_in_by(&ada).await.access).await);
 }
