@@ -42,10 +42,10 @@ fn main() {
         Some("--ask-peer") => peer::run(),
         Some("--ask-for-tokens") => ask_for_tokens(),
         Some("--ask-all") => {
-            let (sizes, only): (Vec<&String>, Vec<&String>) =
-                words.iter().skip(1).partition(|word| word.parse::<u64>().is_ok());
-            let said: Vec<u64> = sizes.iter().filter_map(|word| word.parse().ok()).collect();
-            scale::run(if said.is_empty() { &HOUSES } else { &said }, &only);
+            let sizes: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
+            let only: Vec<&String> =
+                words.iter().skip(1).filter(|word| word.parse::<u64>().is_err()).collect();
+            scale::run(if sizes.is_empty() { &HOUSES } else { &sizes }, &only);
         }
         first => {
             // Half of the machine asks, the other half answers.

@@ -30,6 +30,11 @@ pub fn remembered(tx: &mut Tx<'_>, user: &str, credential: Option<&str>) -> Resu
     Ok(rows.first().map(|row| row.text(0).to_owned()).unwrap_or_default())
 }
 
+/// Whether a user said yes to all of this before.
+pub fn stands(tx: &mut Tx<'_>, user: &str, credential: Option<&str>, asked: &str) -> Result<bool> {
+    Ok(scope::covers(&remembered(tx, user, credential)?, asked))
+}
+
 /// Remembers a yes. One to the dashboard's own application is not: whoever uses it is asked each time.
 pub fn remember(work: &mut Work<'_, '_>, user: &str, credential: Option<&str>, asked: &str) -> Result<()> {
     let Some(credential) = credential else { return Ok(()) };

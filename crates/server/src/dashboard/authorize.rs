@@ -189,7 +189,7 @@ fn since(visit: &Visit<'_>, session: &Session) -> Option<i64> {
     (of_session || of_nobody && is_recent).then_some(since)
 }
 
-/// It is about this request and no other one.
+/// A moment, signed for a session and for this request alone.
 fn signed_since(visit: &Visit<'_>, session: &str, since: &str) -> String {
     URL_SAFE_NO_PAD.encode(visit.app.vault.sign(&["since", session, since, &here(visit, None)]))
 }
@@ -270,8 +270,7 @@ async fn allow(visit: &Visit<'_>, session: &Session, request: Request, yes: Yes)
         (code.clone(), session.user.clone(), session.proved_at, request.clone());
     let outcome = Work::run_as(visit.app, session, &visit.asked.id, move |work| {
         let credential = unit.application.credential();
-        let stands = yes == Yes::Said
-            || scope::covers(&consents::remembered(work.tx, &user, credential)?, &unit.scope);
+        let stands = yes == Yes::Said || consents::stands(work.tx, &user, credential, &unit.scope)?;
         if !stands || consent::role_of(work.tx, &unit.application, &user)?.is_none() {
             return Ok(Outcome::Withdrawn);
         }

@@ -107,30 +107,34 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
         nonce: None,
     };
     let has_their_rights = application.claim.kind == "webapp";
-    let looked_at = chain.clone();
-    if !app.db.read(move |tx| may_act(tx, &looked_at, has_their_rights)).await? {
-        return Err(OAuthError::invalid_assertion());
+    if chain.user.is_some() {
+        let looked_at = chain.clone();
+        let may_act = app.db.read(move |tx| -> Stored<_> {
+            Ok(is_member(tx, &looked_at)? && (!has_their_rights || is_agreed_to(tx, &looked_at)?))
+        });
+        if !may_act.await? {
+            return Err(OAuthError::invalid_assertion());
+        }
     }
     let (link, granted) = issue::link(app, &application, &chain).await?;
     let now = app.clock.now();
     let lives = app.db.write(move |tx| -> Stored<_, Error> {
         // They may have taken their yes back meanwhile.
-        Ok(may_act(tx, &chain, has_their_rights)? && chains::begin(tx, &chain, &link, now)?)
+        Ok((!has_their_rights || is_agreed_to(tx, &chain)?) && chains::begin(tx, &chain, &link, now)?)
     });
     if lives.await? { Ok(granted) } else { Err(OAuthError::invalid_assertion()) }
 }
 
-/// Whether an application may act for whom its assertion names: a member and, where it would have their rights, one
-/// who said yes to that.
-fn may_act(tx: &mut Tx<'_>, chain: &Chain, has_their_rights: bool) -> Stored<bool> {
-    let Some(user) = chain.user.as_deref() else { return Ok(true) };
+/// Whether whom an assertion names is a member.
+fn is_member(tx: &mut Tx<'_>, chain: &Chain) -> Stored<bool> {
     let sql = "select 1 from live_memberships m join enabled_users u on u.id = m.user_id
                where m.organization_id = ? and m.user_id = ?";
-    if tx.rows(&Sql::new(sql, [chain.organization.as_deref().into(), user.into()]))?.is_empty() {
-        return Ok(false);
-    }
-    if !has_their_rights {
-        return Ok(true);
-    }
-    Ok(scope::covers(&consents::remembered(tx, user, chain.credential.as_deref())?, &chain.scope))
+    let args = [chain.organization.as_deref().into(), chain.user.as_deref().into()];
+    Ok(!tx.rows(&Sql::new(sql, args))?.is_empty())
+}
+
+/// Whether whom an assertion names said yes to the application; nobody need.
+fn is_agreed_to(tx: &mut Tx<'_>, chain: &Chain) -> Stored<bool> {
+    let Some(user) = &chain.user else { return Ok(true) };
+    consents::stands(tx, user, chain.credential.as_deref(), &chain.scope)
 }

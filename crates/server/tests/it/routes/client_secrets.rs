@@ -294,20 +294,14 @@ async fn a_credential_signs_with_a_key_of_its_own() {
         "iss": shop.client_id, "sub": shop.client_id, "aud": "https://auth.example.test", "exp": now + 60, "jti": "1",
     });
     let header = json!({ "alg": "ES256", "kid": "one" });
-    let ask = async |assertion: &str| {
-        refusal(
-            &guild
-                .nobody()
-                .post(
-                    "/oauth/token",
-                    json!({
-                        "grant_type": "client_credentials", "client_assertion": assertion,
-                        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                    }),
-                )
-                .await,
-        )
+    let post = async |assertion: &str| {
+        let body = json!({
+            "grant_type": "client_credentials", "client_assertion": assertion,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        });
+        guild.nobody().post("/oauth/token", body).await
     };
+    let ask = async |assertion: &str| refusal(&post(assertion).await);
     let with = |name: &str, value: Json| {
         let mut claims = good.clone();
         claims["jti"] = json!(format!("{name} {value}"));
@@ -379,13 +373,8 @@ async fn a_credential_signs_with_a_key_of_its_own() {
         assert_eq!(refusal(&again), refused, "{path}, a second time");
     }
     // Who asks again gets the same token.
-    let token = async |jti: &str| {
-        let body = json!({
-            "grant_type": "client_credentials", "client_assertion": sign(header.clone(), with("jti", json!(jti))),
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        });
-        Tokens::of(&guild.nobody().post("/oauth/token", body).await).access
-    };
+    let token =
+        async |jti: &str| Tokens::of(&post(&sign(header.clone(), with("jti", json!(jti)))).await).access;
     assert_eq!(token("first").await, token("second").await);
     let assertion = sign(header.clone(), good.clone());
     let mut forged = assertion.clone();
