@@ -9,8 +9,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const CONNECTIONS: usize = 64;
-const WARM_UP: Duration = Duration::from_secs(1);
-const MEASURED: Duration = Duration::from_secs(4);
+const WARM_UP: Duration = Duration::from_millis(250);
+const MEASURED: Duration = Duration::from_secs(1);
+/// How often something and its floor are measured, in turns: a machine is not the same from one second to the next.
+const TURNS: u32 = 4;
 
 /// A request to be made over and over, each time with the next number.
 #[derive(Clone)]
@@ -91,7 +93,7 @@ impl Load {
         runtime.block_on(once(self.address, &(self.make)(NEXT.fetch_add(1, Ordering::Relaxed))))
     }
 
-    /// Measures it, and the bare handler at `floor` with the same bytes.
+    /// Measures it, and the bare handler at `floor` with the same bytes, in turns.
     pub(crate) fn measure(self, name: &'static str, floor: SocketAddr) -> Measured {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
@@ -99,8 +101,15 @@ impl Load {
             let put = format!("PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", answer.len());
             once(floor, &[put.as_bytes(), &answer].concat()).await;
             let bare = Self { address: floor, ..self.clone() };
-            let (floor, _) = bare.run(true).await;
-            let (rate, times) = self.run(false).await;
+            let (mut floor, mut rate, mut times) = (0.0, 0.0, Vec::new());
+            for _ in 0..TURNS {
+                floor += bare.run(true, MEASURED).await.0;
+                let (answers, took) = self.run(false, MEASURED).await;
+                rate += answers;
+                times.extend(took);
+            }
+            times.sort_unstable();
+            let (floor, rate) = (floor / f64::from(TURNS), rate / f64::from(TURNS));
             Measured { name, rate, floor, p50: percentile(&times, 50), p99: percentile(&times, 99) }
         })
     }
@@ -108,10 +117,10 @@ impl Load {
     /// Measures how many answers there are a second.
     pub(crate) fn rate(self) -> f64 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(self.run(false)).0
+        runtime.block_on(self.run(false, MEASURED * TURNS)).0
     }
 
-    async fn run(&self, bare: bool) -> (f64, Vec<Duration>) {
+    async fn run(&self, bare: bool, measured: Duration) -> (f64, Vec<Duration>) {
         let load = self.clone();
         let ask = move |mut connection: Connection| {
             let load = load.clone();
@@ -131,7 +140,7 @@ impl Load {
                 (connection, times)
             }
         };
-        over_and_over(self.address, CONNECTIONS, WARM_UP, MEASURED, ask).await
+        over_and_over(self.address, CONNECTIONS, WARM_UP, measured, ask).await
     }
 }
 

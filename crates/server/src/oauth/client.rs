@@ -18,15 +18,34 @@ pub(super) fn said(params: &Params) -> Option<String> {
 /// The application that asks, and whether it has shown who it is. A public one may come without a secret,
 /// but not with a wrong one.
 pub(super) async fn find(app: &Arc<App>, params: &Params) -> Result<Application, OAuthError> {
-    find_and(app, params, |_, _| Ok(())).await.map(|(application, ())| application)
+    let now = app.clock.now();
+    match app.known.get(app, params, app.db.data_version(), now) {
+        Some(application) => Ok(seen(&application, now)),
+        None => find_and(app, params, |_, _| Ok(())).await.map(|(application, ())| application),
+    }
 }
 
-/// The same, with a look at something else in the same unit.
+/// An application that is known, as if it had been looked up at this moment.
+fn seen(application: &Application, now: i64) -> Application {
+    let mut seen = application.clone();
+    seen.seen_at = now / 1000;
+    seen
+}
+
+/// The same, with a look at something else, in the same unit unless the application is known.
 pub(super) async fn find_and<T: Send + 'static>(
     app: &Arc<App>,
     params: &Params,
     look: impl FnOnce(&mut Tx<'_>, &Application) -> Result<T> + Send + 'static,
 ) -> Result<(Application, T), OAuthError> {
+    let now = app.clock.now();
+    // Read before anything is looked up: what is kept under it may only be newer.
+    let version = app.db.data_version();
+    if let Some(application) = app.known.get(app, params, version, now) {
+        let application = seen(&application, now);
+        let found = app.db.read(move |tx| look(tx, &application).map(|looked| (application, looked)));
+        return Ok(found.await?);
+    }
     let secret = params.get("client_secret");
     if params.has_two_methods() || (secret.is_some() && params.get("client_assertion").is_some()) {
         return Err(OAuthError::unreadable("Use one way of client authentication, not several."));
@@ -37,7 +56,7 @@ pub(super) async fn find_and<T: Send + 'static>(
         return Ok(found.await?);
     }
     let client_id = params.get("client_id").ok_or_else(OAuthError::invalid_client)?.to_owned();
-    let (secret, now, unit_app) = (secret.map(str::to_owned), app.clock.now(), app.clone());
+    let (secret, unit_app) = (secret.map(str::to_owned), app.clone());
     let found = app.db.read(move |tx| -> Result<_, Error> {
         let Some(application) = by_secret(&unit_app, tx, &client_id, secret.as_deref(), now)? else {
             return Ok(None);
@@ -45,7 +64,9 @@ pub(super) async fn find_and<T: Send + 'static>(
         let looked = look(tx, &application)?;
         Ok(Some((application, looked)))
     });
-    found.await?.ok_or_else(OAuthError::invalid_client)
+    let (application, looked) = found.await?.ok_or_else(OAuthError::invalid_client)?;
+    app.known.keep(app, params, version, &application);
+    Ok((application, looked))
 }
 
 /// An application by its secret, if it has one. An unknown one costs what a known one does.

@@ -37,9 +37,7 @@ pub(super) struct Granted {
 /// The token is dated to that, so that what ends all of before ends those as well whose application showed itself
 /// before and which are signed after.
 pub(super) fn claims(app: &App, application: &Application, scope: &str, seen_at: i64) -> Claims {
-    // A token made in the second in which all of before were ended is dated to the next one: see the
-    // rotation of a user's secret.
-    let date = seen_at.max(application.valid_from);
+    let (date, end) = dates(application, seen_at);
     app.note_date(date);
     Claims {
         user: application.user.clone().map(|id| UserClaim { id }),
@@ -49,13 +47,21 @@ pub(super) fn claims(app: &App, application: &Application, scope: &str, seen_at:
         market: scope::market(scope),
         custom_claim: None,
         scope: scope.to_owned(),
-        // A date that is further ahead, since a clock was put back, makes it live no longer.
-        exp: date.min(seen_at + 1) + application.seconds,
+        exp: end,
         test: application.test,
         rand: app.chance.fraction(),
         iat: date,
         iss: app.issuer.clone(),
     }
+}
+
+/// To which second a token of an application that was looked up in the second `seen_at` is dated, and in which it ends.
+pub(super) fn dates(application: &Application, seen_at: i64) -> (i64, i64) {
+    // A token made in the second in which all of before were ended is dated to the next one: see the
+    // rotation of a user's secret.
+    let date = seen_at.max(application.valid_from);
+    // A date that is further ahead, since a clock was put back, makes it live no longer.
+    (date, date.min(seen_at + 1) + application.seconds)
 }
 
 /// An access token that lives for so many seconds.

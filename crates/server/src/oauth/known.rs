@@ -58,20 +58,15 @@ impl Known {
     }
 
     /// Keeps who has shown who they are by a secret, as the database knew them at this version or a later one.
-    pub(super) fn keep(
-        &self,
-        app: &App,
-        params: &Params,
-        version: Option<i64>,
-        application: &Arc<Application>,
-    ) {
+    pub(super) fn keep(&self, app: &App, params: &Params, version: Option<i64>, application: &Application) {
         let (Some(client_id), Some(secret)) = (params.get("client_id"), params.get("client_secret")) else {
             return;
         };
         let Some(version) = version.filter(|_| application.claim.confidential) else { return };
         let Some((used, last_used_at)) = application.secret(secret, &app.vault) else { return };
         let used = (used.to_owned(), last_used_at);
-        let entry = Entry { version, shown: hash(secret), application: application.clone(), used };
+        let application = Arc::new(application.clone());
+        let entry = Entry { version, shown: hash(secret), application, used };
         self.0.insert(client_id.to_owned(), Arc::new(entry));
     }
 }

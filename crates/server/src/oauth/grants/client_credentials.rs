@@ -32,7 +32,8 @@ type Asker = (String, bool, String);
 struct Kept {
     claims: Claims,
     granted: Granted,
-    /// What the database was at when it was seen that nobody has revoked it; 0 if it was not.
+    /// What the database was at when it was seen that the token says what one given then would say, and that nobody has
+    /// revoked it; 0 if it was not.
     seen: AtomicI64,
 }
 
@@ -50,17 +51,26 @@ pub(super) async fn grant(app: &Arc<App>, params: &Params) -> Result<Granted, OA
     let kept = app.given.0.get(&asker);
     let now = app.clock.now();
     let version = app.db.data_version();
-    let is_seen = |kept: &Arc<Kept>| version == Some(kept.seen.load(Ordering::Relaxed));
-    let known = app.known.get(app, params, version, now).filter(|_| kept.as_ref().is_none_or(is_seen));
-    let (application, seen_at, revoked) = match known {
+    let known = app.known.get(app, params, version, now);
+    if let (Some(application), Some(kept)) = (&known, &kept)
+        && version == Some(kept.seen.load(Ordering::Relaxed))
+        && lasts(app, application, kept, now / 1000)
+    {
+        return Ok(again(application, kept, now / 1000));
+    }
+    let (application, seen_at, revoked) = match known.filter(|_| kept.is_none()) {
         Some(application) => (application, now / 1000, false),
-        None => look_up(app, params, kept.as_ref(), version).await?,
+        None => look_up(app, params, kept.as_ref()).await?,
     };
     let scope = scope(&application, params.get("scope"))?;
     let claims = issue::claims(app, &application, scope, seen_at);
-    if let Some(kept) = kept.filter(|kept| !revoked && is_still_true(app, &application, kept, &claims)) {
-        let now = claims.exp - application.seconds;
-        return Ok(Granted { expires_in: kept.claims.exp - now, ..kept.granted.clone() });
+    if let Some(kept) = kept
+        .filter(|kept| !revoked && says_the_same(kept, &claims) && lasts(app, &application, kept, seen_at))
+    {
+        if let Some(version) = version {
+            kept.seen.store(version, Ordering::Relaxed);
+        }
+        return Ok(again(&application, &kept, seen_at));
     }
     let granted = issue::access(app, &claims, application.seconds)?;
     if !asker.0.is_empty() {
@@ -76,7 +86,6 @@ async fn look_up(
     app: &Arc<App>,
     params: &Params,
     kept: Option<&Arc<Kept>>,
-    version: Option<i64>,
 ) -> Result<(Arc<Application>, i64, bool), OAuthError> {
     let given = kept.map(|kept| hash(&kept.granted.access_token));
     let found = client::find_and(app, params, move |tx, _| {
@@ -86,12 +95,7 @@ async fn look_up(
     });
     let (application, revoked) = found.await?;
     let seen_at = application.seen_at;
-    let application = Arc::new(application);
-    app.known.keep(app, params, version, &application);
-    if let (Some(kept), Some(version), false) = (kept, version, revoked) {
-        kept.seen.store(version, Ordering::Relaxed);
-    }
-    Ok((application, seen_at, revoked))
+    Ok((Arc::new(application), seen_at, revoked))
 }
 
 /// What it may be for.
@@ -108,13 +112,24 @@ fn scope<'a>(application: &Application, asked: Option<&'a str>) -> Result<&'a st
     }
 }
 
-/// Whether a token that was given says what one given now would say, and for long enough.
-fn is_still_true(app: &App, application: &Application, kept: &Kept, now: &Claims) -> bool {
-    let of_now = Claims { exp: kept.claims.exp, iat: kept.claims.iat, rand: kept.claims.rand, ..now.clone() };
-    of_now == kept.claims
-        && kept.claims.iat >= application.valid_from
-        && kept.claims.iat <= now.iat + SKEW
-        && kept.claims.exp - (now.exp - application.seconds) > FRESH
+/// Whether a token that was given says what one given now would say, but for its dates.
+fn says_the_same(kept: &Kept, now: &Claims) -> bool {
+    let Claims { exp, iat, rand, .. } = kept.claims;
+    Claims { exp, iat, rand, ..now.clone() } == kept.claims
+}
+
+/// Whether a token that was given still counts in this second, and for long enough.
+fn lasts(app: &App, application: &Application, kept: &Kept, second: i64) -> bool {
+    let (date, end) = issue::dates(application, second);
+    kept.claims.iat >= application.valid_from
+        && kept.claims.iat <= date + SKEW
+        && kept.claims.exp - (end - application.seconds) > FRESH
         && kept.granted.expires_in == application.seconds
         && app.keys.accepts(&kept.granted.access_token, app.clock.now())
+}
+
+/// The answer that was given before, with what is left of its life in this second.
+fn again(application: &Application, kept: &Kept, second: i64) -> Granted {
+    let (_, end) = issue::dates(application, second);
+    Granted { expires_in: kept.claims.exp - (end - application.seconds), ..kept.granted.clone() }
 }
