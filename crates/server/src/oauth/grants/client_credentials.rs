@@ -114,8 +114,8 @@ fn scope<'a>(application: &Application, asked: Option<&'a str>) -> Result<&'a st
 
 /// Whether a token that was given says what one given now would say, but for its dates.
 fn says_the_same(kept: &Kept, now: &Claims) -> bool {
-    let Claims { exp, iat, rand, .. } = kept.claims;
-    Claims { exp, iat, rand, ..now.clone() } == kept.claims
+    let Claims { exp, rand, iat, .. } = kept.claims;
+    Claims { exp, rand, iat, ..now.clone() } == kept.claims
 }
 
 /// Whether a token that was given still counts in this second, and for long enough.
