@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::lead::Lead;
+use crate::milestones;
 use crate::scope::Values;
 use crate::select::Collection;
 use crate::spec::Relationship;
@@ -26,13 +27,18 @@ impl Count {
         let counted = match sized_tie(collection, tie) {
             Some((relationship, id)) => {
                 let name = size_name(collection.spec.kind, relationship.name, id);
-                owners(collection, None).map(|owners| (owners, vec![name]))
+                owners(collection, None).map(|owners| sizes(&[name], &owners))
             }
-            None => owners(collection, tie).zip(names(collection)),
+            None => {
+                let named = owners(collection, tie).zip(names(collection));
+                named.map(|(owners, names)| sizes(&names, &owners))
+            }
         };
-        let Some((owners, names)) = counted else { return Self::Made(collection.count(0)) };
+        let Some(counted) = counted.or_else(|| milestones::count(collection, tie)) else {
+            return Self::Made(collection.count(0));
+        };
         let others = (collection.scope.arms.len() > 1).then(|| collection.count(1));
-        Self::Known(std::iter::once(sizes(&names, &owners)).chain(others).collect())
+        Self::Known(std::iter::once(counted).chain(others).collect())
     }
 }
 

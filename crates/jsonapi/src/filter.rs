@@ -64,7 +64,7 @@ impl Filter {
     }
 
     /// Its one term, if that is about an attribute of the kind itself.
-    fn own(&self) -> Option<(&Term, &'static Attribute)> {
+    pub(crate) fn own(&self) -> Option<(&Term, &'static Attribute)> {
         match self.terms.as_slice() {
             [term @ Term { path, field: Field::Attribute(attribute), .. }] if path.is_empty() => {
                 Some((term, attribute))

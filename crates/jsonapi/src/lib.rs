@@ -17,6 +17,7 @@ mod include;
 mod input;
 mod lead;
 mod loaded;
+pub mod milestones;
 pub mod openapi;
 mod page;
 mod predicate;

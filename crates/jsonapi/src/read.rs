@@ -7,6 +7,7 @@ use crate::count::{Count, number};
 use crate::follow::{LIMIT, linked, refuse_too_many};
 use crate::include::Include;
 use crate::lead;
+use crate::milestones;
 use crate::render::{Linkage, Renderer};
 use crate::select::{Collection, Columns};
 use crate::spec::Relationship;
@@ -269,11 +270,10 @@ fn counted_page(
     columns: &Columns,
 ) -> Result<(u64, Rows)> {
     let offset = collection.query.page.offset();
-    let page = || collection.page(columns);
     let count = match Count::of(collection, tie) {
         // The first page is asked for with it: if there is nothing on it, that is soon found.
         Count::Known(mut queries) if offset == 0 => {
-            queries.push(page());
+            queries.push(collection.page(columns, None));
             let mut found = tx.all(&queries)?;
             let rows = found.pop().unwrap_or_default();
             return Ok((found.iter().map(number).sum(), rows));
@@ -281,5 +281,9 @@ fn counted_page(
         Count::Known(queries) => tx.all(&queries)?.iter().map(number).sum(),
         Count::Made(query) => number(&tx.rows(&query)?),
     };
-    Ok((count, if offset < count { tx.rows(&page())? } else { Rows::default() }))
+    if offset >= count {
+        return Ok((count, Rows::default()));
+    }
+    let start = milestones::start(tx, collection, tie)?;
+    Ok((count, tx.rows(&collection.page(columns, start.as_ref()))?))
 }

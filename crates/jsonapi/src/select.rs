@@ -3,6 +3,7 @@
 use crate::condition::Conditions;
 use crate::filter::Filter;
 use crate::lead::{Lead, hidden};
+use crate::milestones::Start;
 use crate::query::Sort;
 use crate::scope::{Arm, Values};
 use crate::spec::{Attribute, Kind, Relationship};
@@ -159,15 +160,19 @@ impl Collection<'_> {
     /// One page of it, in order.
     ///
     /// Each part of the scope has an index that yields its rows in the default order, so that a page
-    /// costs the same however many rows there are; the parts are merged.
-    pub(crate) fn page(&self, columns: &Columns) -> Sql {
+    /// costs the same however many rows there are; the parts are merged. A page far behind may say where it starts.
+    pub(crate) fn page(&self, columns: &Columns, start: Option<&Start>) -> Sql {
         let keys = self.keys();
         let (limit, offset) = (self.query.page.size, self.query.page.offset());
+        let offset = offset - start.map_or(0, |start| start.skipped);
         let parts = self.parts();
         let mut sql = if let [only] = parts.as_slice() {
             let mut sql = columns.select(None);
             sql.append(only);
             self.narrow(&mut sql);
+            if let Some(start) = start {
+                sql.push(" and ").append(&start.condition);
+            }
             sql
         } else {
             let mut sql = Sql::default();

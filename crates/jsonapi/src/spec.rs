@@ -18,6 +18,8 @@ pub struct Spec {
     /// The column by whose value the table `sizes` counts its rows, so that a collection knows its
     /// record count without counting; see also [`Attribute::sized`].
     pub sized_by: Option<&'static str>,
+    /// Whether the table `milestones` counts its rows by when they were made, as it is sized: see `milestones.rs`.
+    pub milestones: bool,
     /// What it says of itself.
     pub attributes: &'static [Attribute],
     /// What it points at and what points at it.

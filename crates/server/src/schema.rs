@@ -32,4 +32,5 @@ pub const MIGRATIONS: &[Migration] = &[
         before_commit: &INDEX_MEMBERS,
         ..Migration::new(10, "search_together", include_str!("../../../migrations/0010_search_together.sql"))
     },
+    Migration::new(11, "milestones", include_str!("../../../migrations/0011_milestones.sql")),
 ];

@@ -6,7 +6,7 @@ use crate::access::Caller;
 use crate::accounts::sessions::{self, Session};
 use crate::resources::{self, Versions};
 use guildhall_jsonapi::spec::{Kind, Source};
-use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Spec, size_name, timestamp};
+use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Spec, milestones, size_name, timestamp};
 use guildhall_store::{Sql, Tx, Value};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -37,6 +37,8 @@ pub struct Work<'a, 't> {
     pub request: Option<&'a str>,
     /// What the table `sizes` is to count besides, by owner and name.
     sizes: BTreeMap<(String, String), i64>,
+    /// The same for the table `milestones`, by owner, kind and moment.
+    milestones: BTreeMap<(String, &'static str, i64), i64>,
     /// Statements that are not run yet.
     late: Vec<Sql>,
     /// Rows of history that are not written yet.
@@ -86,6 +88,7 @@ impl<'a> Work<'a, '_> {
             author,
             request,
             sizes: BTreeMap::new(),
+            milestones: BTreeMap::new(),
             late: Vec::new(),
             history: Vec::new(),
             changes_caller: false,
@@ -283,10 +286,14 @@ impl<'a> Work<'a, '_> {
         matches!(self.author, Author::Caller(caller) if user == Some(&caller.user))
     }
 
-    /// Counts a record that has come or gone in the table `sizes`.
+    /// Counts a record that has come or gone in the tables `sizes` and `milestones`.
     fn resize(&mut self, spec: &Spec, columns: &Map<String, Json>, by: i64) {
         let changes = valued(spec, columns, by).into_iter().chain([(spec.kind.to_owned(), by)]);
         self.count(owner(spec, columns), changes);
+        let made_at = columns.get("created_at").and_then(Json::as_i64);
+        if let (true, Some(owner), Some(at)) = (spec.milestones, owner(spec, columns), made_at) {
+            *self.milestones.entry((owner.to_owned(), spec.kind, at)).or_default() += by;
+        }
     }
 
     /// Counts something that somebody has in the table `sizes`.
@@ -311,13 +318,15 @@ impl<'a> Work<'a, '_> {
         self.late.push(sql);
     }
 
-    /// Runs what was left for later, and writes the history and what the table `sizes` is to count. That comes at the
+    /// Runs what was left for later, and writes the history and what the tables `sizes` and `milestones` are to count. That comes at the
     /// end and in one order, so that those who change the same organization at once wait for each other as
     /// shortly as can be, and never in a circle.
     pub fn settle(&mut self) -> Result<()> {
         let mut statements = std::mem::take(&mut self.late);
         statements.extend(self.history());
         statements.extend(self.sizes());
+        let moments = std::mem::take(&mut self.milestones).into_iter().filter(|(_, by)| *by != 0);
+        statements.extend(moments.map(|((owner, kind, at), by)| milestones::note(kind, &owner, at, by)));
         if !statements.is_empty() {
             self.tx.all(&statements)?;
         }

@@ -4,9 +4,10 @@
 use guildhall::App;
 use guildhall::access::Caller;
 use guildhall::resources::{organizations, users};
+use guildhall::schema::MIGRATIONS;
 use guildhall::work::{Author, Work};
 use guildhall_jsonapi::{Error, Input, Problem, Verb, size_name};
-use guildhall_store::{Sql, Value};
+use guildhall_store::{Sql, Tx, Value};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Instant;
@@ -134,7 +135,9 @@ pub(crate) async fn fill(app: &Arc<App>, size: Size) -> Json {
         })
     })
     .await;
-    // A member who was changed since, and since when the last forty have come.
+    app.db.write(milestones).await.expect("they are counted");
+    // A member who was changed since, since when the last forty have come, and since when half of them have; a page
+    // that four of five come before.
     let sample = |house: usize, first: u64| {
         let (members, at) = (members[house], members[house] / 20 * 10);
         let user = (mixed(first) % size.users + at) % size.users;
@@ -143,6 +146,8 @@ pub(crate) async fn fill(app: &Arc<App>, size: Size) -> Json {
         house["membership"] = id(2, first + at).into();
         house["email"] = email(user).into();
         house["since"] = guildhall_jsonapi::timestamp(NOON - span).into();
+        house["half"] = guildhall_jsonapi::timestamp(NOON - i64::try_from(SPAN / 2).unwrap_or(0)).into();
+        house["far"] = (members / 25 * 4 / 5 + 1).into();
         house
     };
     json!({
@@ -212,7 +217,7 @@ async fn many(app: &Arc<App>, count: u64, unit: impl Fn(u64, u64) -> Make) {
         running.spawn(async move {
             let all = make(&app).expect("it is made");
             let is_file = !app.db.is_server();
-            let run = move |tx: &mut guildhall_store::Tx<'_>| -> guildhall_store::Result<()> {
+            let run = move |tx: &mut Tx<'_>| -> guildhall_store::Result<()> {
                 tx.take_time()?;
                 if is_file {
                     tx.rows(&Sql::text(FILE_CACHE))?;
@@ -280,6 +285,15 @@ fn users_sql(app: &App, first: u64, last: u64) -> Vec<Sql> {
 /// Whether a membership waits for its yes, by its number.
 fn is_pending(number: u64) -> bool {
     number % 10 == 9
+}
+
+/// Counts all members anew by when they were made, as the step of the schema does that made the table.
+pub(crate) fn milestones(tx: &mut Tx<'_>) -> guildhall_store::Result<()> {
+    tx.take_time()?;
+    tx.execute(&Sql::text("delete from milestones"))?;
+    let step = MIGRATIONS.iter().find(|step| step.title == "milestones").expect("there is such a step");
+    let (_, rest) = step.sql.split_once("insert into").expect("it counts");
+    tx.execute(&Sql::text(&format!("insert into{}", rest.trim_end().trim_end_matches(';')))).map(drop)
 }
 
 /// Whether a membership was changed since, by its place in its organization.

@@ -250,6 +250,14 @@ fn operations(address: SocketAddr, place: &str, house: &Json) -> Vec<Operation> 
     add("list memberships, include 2", list("memberships", "&include=role,organization"));
     add("list memberships, page 2", list("memberships", "&page[number]=2"));
     add("list memberships, sort -created_at", list("memberships", "&sort=-created_at"));
+    add(
+        "list memberships, a page far behind",
+        list("memberships", &format!("&page[number]={}", house["far"])),
+    );
+    add(
+        "list memberships, half by created_at_gt",
+        list("memberships", &format!("&filter[q][created_at_gt]={}", text("half"))),
+    );
     for (name, filter) in [
         ("user_email_eq", text("email")),
         ("status_eq", "active".to_owned()),

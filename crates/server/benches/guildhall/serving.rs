@@ -364,6 +364,7 @@ async fn fill(app: &Arc<App>, size: u64) -> Json {
         app.db.write(move |tx| insert(tx, &organization, &role, first, &ids)).await.expect("it is written");
         first = last;
     }
+    app.db.write(house::milestones).await.expect("they are counted");
     json!({
         "organization": organization, "role": role, "membership": membership, "email": format!("member{}@example.com", size / 2),
         "integration_id": integration["client_id"], "integration_secret": integration["client_secret"],

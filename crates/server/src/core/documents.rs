@@ -81,6 +81,7 @@ static ORGANIZATION: Spec = Spec {
     about: "The organization of a token.",
     singleton: Some("organization"),
     sized_by: None,
+    milestones: false,
     attributes: &ATTRIBUTES,
     relationships: &[],
     inner: &[],
@@ -92,6 +93,7 @@ static APPLICATION: Spec = Spec {
     about: "The application a token was given to.",
     singleton: Some("application"),
     sized_by: None,
+    milestones: false,
     attributes: &[
         text("name").derived().doc("Its name.").example("\"Web shop\""),
         text("kind").derived().doc("What it is.").example("\"integration\""),

@@ -62,6 +62,7 @@ static SPEC: Spec = Spec {
     about: "The credentials of one application of an organization, in its test or its live environment.",
     singleton: None,
     sized_by: Some("organization_id"),
+    milestones: false,
     attributes: &[
         text("name").required().filter().doc("Its name.").example("\"Web shop\""),
         text("kind")

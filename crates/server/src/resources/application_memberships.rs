@@ -12,6 +12,7 @@ static SPEC: Spec = Spec {
     about: "A member's access to one application, directly or through a profile, with the rights of a role.",
     singleton: None,
     sized_by: Some("organization_id"),
+    milestones: false,
     attributes: &[object("filters")
         .nullable()
         .filter()

@@ -21,6 +21,7 @@ static SPEC: Spec = Spec {
     about: "A secret of an API credential; several may work at once, so that one is replaced without a pause.",
     singleton: None,
     sized_by: Some("organization_id"),
+    milestones: false,
     attributes: &[
         secret("secret").derived().doc("The secret itself.").example("\"xYZk-client-secret\""),
         time("expires_at")

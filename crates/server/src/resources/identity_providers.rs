@@ -16,6 +16,7 @@ static SPEC: Spec = Spec {
     about: "An OpenID Connect provider with which people of certain domains sign in.",
     singleton: None,
     sized_by: None,
+    milestones: false,
     attributes: &[
         text("name")
             .required()

@@ -13,6 +13,7 @@ static SPEC: Spec = Spec {
     about: "A named group of application memberships that members share.",
     singleton: None,
     sized_by: Some("organization_id"),
+    milestones: false,
     attributes: &[
         text("name").required().filter().sort().doc("Its name.").example("\"Marketing\""),
         flag("test_enabled")

@@ -18,6 +18,7 @@ static SPEC: Spec = Spec {
     about: "A person's place in an organization: invited by e-mail, then active.",
     singleton: None,
     sized_by: Some("organization_id"),
+    milestones: true,
     attributes: &[
         text("user_email")
             .required()

@@ -140,6 +140,7 @@ static SPEC: Spec = Spec {
     about: "An independent group of members with its own roles, credentials and look.",
     singleton: None,
     sized_by: None,
+    milestones: false,
     attributes: &ATTRIBUTES,
     relationships: &[
         many("memberships", "memberships", "organization_id"),
@@ -282,6 +283,7 @@ pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<bool> {
     work.delete(organization)?;
     let sql = "delete from sizes where owner = ? and kind <> 'versions'";
     work.tx.execute(&Sql::new(sql, [(&organization.id).into()]))?;
+    work.tx.execute(&Sql::new("delete from milestones where owner = ?", [(&organization.id).into()]))?;
     Ok(true)
 }
 

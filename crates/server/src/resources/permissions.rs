@@ -14,6 +14,7 @@ static SPEC: Spec = Spec {
     about: "What a custom role may do with one kind of thing.",
     singleton: None,
     sized_by: Some("organization_id"),
+    milestones: false,
     attributes: &[
         flag("can_create").required().filter().doc("Whether it may make one.").example("false"),
         flag("can_read").required().filter().doc("Whether it may read them.").example("true"),

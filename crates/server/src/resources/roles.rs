@@ -16,6 +16,7 @@ static SPEC: Spec = Spec {
     about: "A set of rights inside one organization: everything, reading, or what its permissions say.",
     singleton: None,
     sized_by: Some("organization_id"),
+    milestones: false,
     attributes: &[
         text("name")
             .required()

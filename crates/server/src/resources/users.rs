@@ -17,6 +17,7 @@ static SPEC: Spec = Spec {
     about: "A person with an account, who can be a member of any number of organizations.",
     singleton: Some("user"),
     sized_by: None,
+    milestones: false,
     attributes: &[
         text("email")
             .on_update()

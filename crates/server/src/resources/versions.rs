@@ -10,6 +10,7 @@ static SPEC: Spec = Spec {
     about: "One change of a membership, a permission or a role, kept for a year.",
     singleton: None,
     sized_by: Some("organization_id"),
+    milestones: false,
     attributes: &[
         text("resource_type").derived().filter().doc("The type of what changed.").example("\"roles\""),
         text("resource_id").derived().filter().doc("The id of what changed.").example("\"PzdJhdLdYV\""),

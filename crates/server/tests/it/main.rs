@@ -16,6 +16,7 @@ mod keys;
 mod letters;
 mod locales;
 mod migrations;
+mod milestones;
 mod openid_connect;
 mod pages;
 mod prevented;
