@@ -1,5 +1,5 @@
 -- How many members an organization has got between one moment and the next, about a thousand each: whoever counts those of a range of
--- moments, or asks for a page far behind, has that many rows read at most, and not all of them.
+-- moments, or asks for a page far behind, has these numbers added up and members of one part or two read, not all of them.
 create table milestones (
     kind text not null,
     owner text not null,

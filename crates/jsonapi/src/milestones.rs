@@ -1,7 +1,7 @@
-//! How many rows were made until a moment, without counting all of them.
+//! How many rows were made within a range of moments, without counting all of them.
 //!
-//! The table `milestones` parts the rows that somebody owns by when they were made, about [`FULL`] to a part. So what comes
-//! before a moment is the sum of whole parts and a count within one of them, and a page far behind begins within one.
+//! The table `milestones` parts the rows that somebody owns by when they were made, about [`FULL`] to a part. So a range of
+//! moments is whole parts and what is at its ends, and a page far behind begins within a part.
 
 use crate::Result;
 use crate::count::owners;
@@ -14,8 +14,10 @@ use guildhall_store::{Sql, Tx, Value};
 const FULL: i64 = 1000;
 /// Of how many owners the parts are added up; more of them are counted together.
 const MOST_OWNERS: usize = 20;
-/// From how many rows on that come before a page it is worth it to look for its part.
+/// Passing by so many rows takes as long as adding up a part: how many rows come before a page for it to be far behind, in
+/// a small collection and as a part of a large one.
 const FAR: u64 = 2000;
+const FAR_OF: u64 = 32;
 
 /// What notes that so many more rows of a kind, or fewer, were made at a moment, in milliseconds.
 pub fn note(kind: &str, owner: &str, at: i64, by: i64) -> Sql {
@@ -38,14 +40,14 @@ pub fn note(kind: &str, owner: &str, at: i64, by: i64) -> Sql {
     sql
 }
 
-/// A bound of a range of moments: everything before it is on one side.
+/// A bound of a range of moments.
 struct Bound {
+    /// How what is within compares with it.
+    operator: &'static str,
     at: Value,
-    /// Whether the moment itself is before the bound.
-    includes: bool,
 }
 
-/// Both ends of a range; none is open.
+/// A range of moments, of which one end may be open.
 #[derive(Default)]
 struct Range {
     from: Option<Bound>,
@@ -59,25 +61,29 @@ impl Range {
         for filter in collection.filters() {
             let (term, attribute) = filter.own()?;
             let (matcher, [at @ Value::Int(_)]) = (term.matcher, term.values.as_slice()) else { return None };
-            if attribute.name != "created_at"
-                || matcher.negated
-                || matcher.or_null
-                || matcher.values != Taken::One
-            {
+            let is_plain = !matcher.negated && !matcher.or_null && matcher.values == Taken::One;
+            if attribute.name != "created_at" || !is_plain {
                 return None;
             }
-            let (end, includes) = match matcher.test {
-                Test::Greater => (&mut range.from, true),
-                Test::GreaterOrEq => (&mut range.from, false),
-                Test::Less => (&mut range.until, false),
-                Test::LessOrEq => (&mut range.until, true),
+            let (end, operator) = match matcher.test {
+                Test::Greater => (&mut range.from, " > "),
+                Test::GreaterOrEq => (&mut range.from, " >= "),
+                Test::Less => (&mut range.until, " < "),
+                Test::LessOrEq => (&mut range.until, " <= "),
                 _ => return None,
             };
-            if end.replace(Bound { at: at.clone(), includes }).is_some() {
+            if end.replace(Bound { operator, at: at.clone() }).is_some() {
                 return None;
             }
         }
         (range.from.is_some() || range.until.is_some()).then_some(range)
+    }
+
+    /// Adds that a column is within it.
+    fn holds(&self, sql: &mut Sql, column: &str) {
+        for (index, Bound { operator, at }) in self.from.iter().chain(&self.until).enumerate() {
+            sql.push(if index == 0 { "" } else { " and " }).push(column).push(operator).bind(at.clone());
+        }
     }
 }
 
@@ -90,43 +96,78 @@ pub(crate) fn count(collection: &Collection<'_>, tie: Option<(&'static str, &str
     if owners.is_empty() || owners.len() > MOST_OWNERS {
         return None;
     }
-    let mut sql =
-        Sql::text("select cast(coalesce(sum(case when n > 0 then n else 0 end), 0) as bigint) from (");
+    let mut sql = Sql::text("select cast(sum(n) as bigint) from (");
     for (index, owner) in owners.iter().enumerate() {
         sql.push(if index == 0 { "select " } else { " union all select " });
-        match &range.until {
-            Some(until) => before(&mut sql, spec.kind, column, owner, until),
-            None => {
-                sql.push("coalesce((select s.size from sizes s where s.kind = ").bind(spec.kind);
-                sql.push(" and s.owner = ").bind(owner).push("), 0)");
-            }
-        }
-        if let Some(from) = &range.from {
-            sql.push(" - (");
-            before(&mut sql, spec.kind, column, owner, from);
-            sql.push(")");
-        }
+        Owned { kind: spec.kind, column, owner, range: &range }.count(&mut sql);
         sql.push(" as n");
     }
     sql.push(") c");
     Some(sql)
 }
 
-/// Adds how many rows of an owner come before a bound: whole parts, and some of the part in which it lies.
-fn before(sql: &mut Sql, kind: &str, column: &str, owner: &str, bound: &Bound) {
-    let operator = if bound.includes { " <= " } else { " < " };
-    let part = |sql: &mut Sql| {
-        sql.push("coalesce((select max(b.since) from milestones b where b.kind = ").bind(kind);
-        sql.push(" and b.owner = ").bind(owner).push(" and b.since").push(operator).bind(bound.at.clone());
+/// The rows of one owner within a range of moments.
+struct Owned<'a> {
+    kind: &'a str,
+    column: &'a str,
+    owner: &'a str,
+    range: &'a Range,
+}
+
+impl Owned<'_> {
+    /// Adds how many there are: what is in the part in which the range begins, the parts that are wholly within, and what
+    /// is in the part in which it ends. If that is one part, the first count has all.
+    fn count(&self, sql: &mut Sql) {
+        let Range { from, until } = self.range;
+        if let Some(from) = from {
+            self.rows(sql);
+            sql.push(" and t.created_at < coalesce(");
+            self.milestone(sql, "min", from);
+            sql.push(", ").bind(i64::MAX).push(")) + ");
+        }
+        sql.push("coalesce((select sum(m.size) from milestones m where m.kind = ").bind(self.kind);
+        sql.push(" and m.owner = ").bind(self.owner);
+        if let Some(Bound { operator, at }) = from {
+            sql.push(" and m.since").push(operator).bind(at.clone());
+        }
+        if let Some(until) = until {
+            sql.push(" and m.since < ");
+            self.milestone(sql, "max", until);
+        }
         sql.push("), 0)");
-    };
-    sql.push("coalesce((select sum(m.size) from milestones m where m.kind = ").bind(kind);
-    sql.push(" and m.owner = ").bind(owner).push(" and m.since < ");
-    part(sql);
-    sql.push("), 0) + (select count(*) from ").push(kind).push(" t where t.").push(column).push(" = ");
-    sql.bind(owner).push(" and t.created_at >= ");
-    part(sql);
-    sql.push(" and t.created_at").push(operator).bind(bound.at.clone()).push(")");
+        if let Some(until) = until {
+            sql.push(" + ");
+            self.rows(sql);
+            sql.push(" and t.created_at >= ");
+            match from {
+                None => self.milestone(sql, "max", until),
+                Some(from) => {
+                    sql.push("case when ");
+                    self.milestone(sql, "min", from);
+                    sql.push(" <= ");
+                    self.milestone(sql, "max", until);
+                    sql.push(" then ");
+                    self.milestone(sql, "max", until);
+                    sql.push(" else ").bind(i64::MAX).push(" end");
+                }
+            }
+            sql.push(")");
+        }
+    }
+
+    /// Adds a count of rows within the range, to which more may be added.
+    fn rows(&self, sql: &mut Sql) {
+        sql.push("(select count(*) from ").push(self.kind).push(" t where t.").push(self.column).push(" = ");
+        sql.bind(self.owner).push(" and ");
+        self.range.holds(sql, "t.created_at");
+    }
+
+    /// Adds the first or the last milestone that is on the inner side of a bound.
+    fn milestone(&self, sql: &mut Sql, which: &str, bound: &Bound) {
+        sql.push("(select ").push(which).push("(b.since) from milestones b where b.kind = ").bind(self.kind);
+        sql.push(" and b.owner = ").bind(self.owner);
+        sql.push(" and b.since").push(bound.operator).bind(bound.at.clone()).push(")");
+    }
 }
 
 /// Where a page far behind begins: in a part that so many rows come before.
@@ -143,6 +184,7 @@ pub(crate) fn start(
     tx: &mut Tx<'_>,
     collection: &Collection<'_>,
     tie: Option<(&'static str, &str)>,
+    count: u64,
 ) -> Result<Option<Start>> {
     let (spec, query) = (collection.spec, collection.query);
     let offset = query.page.offset();
@@ -154,7 +196,8 @@ pub(crate) fn start(
         _ => None,
     };
     let is_plain = spec.milestones && collection.scope.arms.len() == 1 && collection.filters().is_empty();
-    let (Some(descending), true, None) = (descending, is_plain && offset >= FAR, &collection.lead) else {
+    let is_far = offset >= FAR.max(count / FAR_OF);
+    let (Some(descending), true, None) = (descending, is_plain && is_far, &collection.lead) else {
         return Ok(None);
     };
     let Some(Values::These(owners)) = owners(collection, tie) else { return Ok(None) };
@@ -170,9 +213,9 @@ pub(crate) fn start(
     sql.push(" and bound is not null order by skipped desc, bound ");
     sql.push(if descending { "" } else { "desc " }).push("limit 1");
     let found = tx.rows(&sql)?;
-    Ok(found.first().map(|row| {
+    Ok(found.first().and_then(|row| {
         let mut condition = Sql::text("t.created_at ");
         condition.push(operator).push(" ").bind(row.int(0));
-        Start { condition, skipped: u64::try_from(row.int(1)).unwrap_or(0) }
+        Some(Start { condition, skipped: u64::try_from(row.int(1)).ok()? })
     }))
 }

@@ -284,6 +284,6 @@ fn counted_page(
     if offset >= count {
         return Ok((count, Rows::default()));
     }
-    let start = milestones::start(tx, collection, tie)?;
+    let start = milestones::start(tx, collection, tie, count)?;
     Ok((count, tx.rows(&collection.page(columns, start.as_ref()))?))
 }

@@ -18,18 +18,11 @@ pub(super) fn said(params: &Params) -> Option<String> {
 /// The application that asks, and whether it has shown who it is. A public one may come without a secret,
 /// but not with a wrong one.
 pub(super) async fn find(app: &Arc<App>, params: &Params) -> Result<Application, OAuthError> {
-    let now = app.clock.now();
-    match app.known.get(app, params, app.db.data_version(), now) {
-        Some(application) => Ok(seen(&application, now)),
-        None => find_and(app, params, |_, _| Ok(())).await.map(|(application, ())| application),
+    let asking = Asking::of(app);
+    match asking.known(app, params) {
+        Some(application) => Ok(application),
+        None => look_up(app, params, asking, |_, _| Ok(())).await.map(|(application, ())| application),
     }
-}
-
-/// An application that is known, as if it had been looked up at this moment.
-fn seen(application: &Application, now: i64) -> Application {
-    let mut seen = application.clone();
-    seen.seen_at = now / 1000;
-    seen
 }
 
 /// The same, with a look at something else, in the same unit unless the application is known.
@@ -38,14 +31,44 @@ pub(super) async fn find_and<T: Send + 'static>(
     params: &Params,
     look: impl FnOnce(&mut Tx<'_>, &Application) -> Result<T> + Send + 'static,
 ) -> Result<(Application, T), OAuthError> {
-    let now = app.clock.now();
-    // Read before anything is looked up: what is kept under it may only be newer.
-    let version = app.db.data_version();
-    if let Some(application) = app.known.get(app, params, version, now) {
-        let application = seen(&application, now);
-        let found = app.db.read(move |tx| look(tx, &application).map(|looked| (application, looked)));
-        return Ok(found.await?);
+    let asking = Asking::of(app);
+    let Some(application) = asking.known(app, params) else {
+        return look_up(app, params, asking, look).await;
+    };
+    let found = app.db.read(move |tx| look(tx, &application).map(|looked| (application, looked)));
+    Ok(found.await?)
+}
+
+/// When somebody asks, and what the database was at then: read before anything is looked up, since what is kept under it may
+/// only be newer.
+#[derive(Clone, Copy)]
+struct Asking {
+    now: i64,
+    version: Option<i64>,
+}
+
+impl Asking {
+    fn of(app: &App) -> Self {
+        // In this order: who is known is so at this moment and later.
+        let now = app.clock.now();
+        Self { now, version: app.db.data_version() }
     }
+
+    /// The application that asks, if it is known, as if it was looked up now.
+    fn known(self, app: &App, params: &Params) -> Option<Application> {
+        let known = app.known.get(app, params, self.version, self.now)?;
+        let mut application = Application::clone(&known);
+        application.seen_at = self.now / 1000;
+        Some(application)
+    }
+}
+
+async fn look_up<T: Send + 'static>(
+    app: &Arc<App>,
+    params: &Params,
+    Asking { now, version }: Asking,
+    look: impl FnOnce(&mut Tx<'_>, &Application) -> Result<T> + Send + 'static,
+) -> Result<(Application, T), OAuthError> {
     let secret = params.get("client_secret");
     if params.has_two_methods() || (secret.is_some() && params.get("client_assertion").is_some()) {
         return Err(OAuthError::unreadable("Use one way of client authentication, not several."));

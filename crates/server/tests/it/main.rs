@@ -9,6 +9,7 @@ mod binary;
 mod browser;
 mod catalog;
 mod contract;
+mod costs;
 mod filters;
 mod guild;
 mod invitation_states;

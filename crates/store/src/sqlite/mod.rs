@@ -100,10 +100,13 @@ impl Options {
             let count = total.clone();
             reading.push(spawn("reader", move || read_all(&reader, &count, &reading_by, &jobs))?);
         }
+        let watching = connect(&self.file, self.durable, Pages::Reading)?;
+        // It is asked where nobody may wait: whoever gets no answer looks for themselves.
+        watching.busy_timeout(Duration::ZERO).map_err(words)?;
         Ok(Db::new(db::Queues::Sqlite(Queues {
             read,
             write,
-            watching: Arc::new(Mutex::new(Some(connect(&self.file, self.durable, Pages::Reading)?))),
+            watching: Arc::new(Mutex::new(Some(watching))),
             count: total,
             silence: watch::Sender::new(0),
             threads: Arc::new(Mutex::new(Threads { reading, writing: vec![writing] })),
