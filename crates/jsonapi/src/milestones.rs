@@ -40,50 +40,33 @@ pub fn note(kind: &str, owner: &str, at: i64, by: i64) -> Sql {
     sql
 }
 
-/// A bound of a range of moments.
-struct Bound {
-    /// How what is within compares with it.
-    operator: &'static str,
-    at: Value,
-}
-
-/// A range of moments, of which one end may be open.
-#[derive(Default)]
+/// A range of moments, in milliseconds: from the first one on and until before the other one.
 struct Range {
-    from: Option<Bound>,
-    until: Option<Bound>,
+    from: i64,
+    until: i64,
 }
 
 impl Range {
     /// What the filters of a collection ask, if all of them together are a range of moments at which rows were made.
     fn of(collection: &Collection<'_>) -> Option<Self> {
-        let mut range = Self::default();
-        for filter in collection.filters() {
+        let mut range = Self { from: i64::MIN, until: i64::MAX };
+        let filters = collection.filters();
+        for filter in &filters {
             let (term, attribute) = filter.own()?;
-            let (matcher, [at @ Value::Int(_)]) = (term.matcher, term.values.as_slice()) else { return None };
+            let (matcher, [Value::Int(at)]) = (term.matcher, term.values.as_slice()) else { return None };
             let is_plain = !matcher.negated && !matcher.or_null && matcher.values == Taken::One;
             if attribute.name != "created_at" || !is_plain {
                 return None;
             }
-            let (end, operator) = match matcher.test {
-                Test::Greater => (&mut range.from, " > "),
-                Test::GreaterOrEq => (&mut range.from, " >= "),
-                Test::Less => (&mut range.until, " < "),
-                Test::LessOrEq => (&mut range.until, " <= "),
+            match matcher.test {
+                Test::Greater => range.from = range.from.max(at.saturating_add(1)),
+                Test::GreaterOrEq => range.from = range.from.max(*at),
+                Test::Less => range.until = range.until.min(*at),
+                Test::LessOrEq => range.until = range.until.min(at.saturating_add(1)),
                 _ => return None,
-            };
-            if end.replace(Bound { operator, at: at.clone() }).is_some() {
-                return None;
             }
         }
-        (range.from.is_some() || range.until.is_some()).then_some(range)
-    }
-
-    /// Adds that a column is within it.
-    fn holds(&self, sql: &mut Sql, column: &str) {
-        for (index, Bound { operator, at }) in self.from.iter().chain(&self.until).enumerate() {
-            sql.push(if index == 0 { "" } else { " and " }).push(column).push(operator).bind(at.clone());
-        }
+        (!filters.is_empty()).then_some(range)
     }
 }
 
@@ -115,58 +98,37 @@ struct Owned<'a> {
 }
 
 impl Owned<'_> {
-    /// Adds how many there are: what is in the part in which the range begins, the parts that are wholly within, and what
-    /// is in the part in which it ends. If that is one part, the first count has all.
+    /// Adds how many there are: those before the first milestone within the range, or all if there is none, the parts that
+    /// are wholly within, and those from the last milestone on.
     fn count(&self, sql: &mut Sql) {
-        let Range { from, until } = self.range;
-        if let Some(from) = from {
-            self.rows(sql);
-            sql.push(" and t.created_at < coalesce(");
-            self.milestone(sql, "min", from);
-            sql.push(", ").bind(i64::MAX).push(")) + ");
-        }
-        sql.push("coalesce((select sum(m.size) from milestones m where m.kind = ").bind(self.kind);
-        sql.push(" and m.owner = ").bind(self.owner);
-        if let Some(Bound { operator, at }) = from {
-            sql.push(" and m.since").push(operator).bind(at.clone());
-        }
-        if let Some(until) = until {
-            sql.push(" and m.since < ");
-            self.milestone(sql, "max", until);
-        }
-        sql.push("), 0)");
-        if let Some(until) = until {
-            sql.push(" + ");
-            self.rows(sql);
-            sql.push(" and t.created_at >= ");
-            match from {
-                None => self.milestone(sql, "max", until),
-                Some(from) => {
-                    sql.push("case when ");
-                    self.milestone(sql, "min", from);
-                    sql.push(" <= ");
-                    self.milestone(sql, "max", until);
-                    sql.push(" then ");
-                    self.milestone(sql, "max", until);
-                    sql.push(" else ").bind(i64::MAX).push(" end");
-                }
-            }
-            sql.push(")");
-        }
+        let Range { from, until } = *self.range;
+        self.rows(sql);
+        sql.push(">= ").bind(from).push(" and t.created_at < coalesce(");
+        self.milestone(sql, "min");
+        sql.push(", ")
+            .bind(until)
+            .push(")) + coalesce((select sum(m.size) from milestones m where m.kind = ");
+        sql.bind(self.kind).push(" and m.owner = ").bind(self.owner).push(" and m.since >= ").bind(from);
+        sql.push(" and m.since < ");
+        self.milestone(sql, "max");
+        sql.push("), 0) + ");
+        self.rows(sql);
+        sql.push(">= ");
+        self.milestone(sql, "max");
+        sql.push(" and t.created_at < ").bind(until).push(")");
     }
 
-    /// Adds a count of rows within the range, to which more may be added.
+    /// Adds a count of the owner's rows that were made at a moment that is yet to be compared.
     fn rows(&self, sql: &mut Sql) {
         sql.push("(select count(*) from ").push(self.kind).push(" t where t.").push(self.column).push(" = ");
-        sql.bind(self.owner).push(" and ");
-        self.range.holds(sql, "t.created_at");
+        sql.bind(self.owner).push(" and t.created_at ");
     }
 
-    /// Adds the first or the last milestone that is on the inner side of a bound.
-    fn milestone(&self, sql: &mut Sql, which: &str, bound: &Bound) {
+    /// Adds the first or the last milestone within the range, which is null if there is none.
+    fn milestone(&self, sql: &mut Sql, which: &str) {
         sql.push("(select ").push(which).push("(b.since) from milestones b where b.kind = ").bind(self.kind);
-        sql.push(" and b.owner = ").bind(self.owner);
-        sql.push(" and b.since").push(bound.operator).bind(bound.at.clone()).push(")");
+        sql.push(" and b.owner = ").bind(self.owner).push(" and b.since >= ").bind(self.range.from);
+        sql.push(" and b.since < ").bind(self.range.until).push(")");
     }
 }
 

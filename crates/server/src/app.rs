@@ -20,7 +20,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use tokio::sync::Notify;
 use webauthn_rs::prelude::Webauthn;
 
@@ -72,6 +72,8 @@ pub struct App {
     pub node: String,
     /// Woken when a letter was queued.
     pub letters: Notify,
+    /// Whether it was told to stop, and only goes on until nobody asks it any more.
+    pub(crate) stopping: AtomicBool,
 }
 
 impl App {
@@ -122,6 +124,7 @@ impl App {
             requests: AtomicU64::new(u64::from_le_bytes(chance.bytes())),
             node: node(&config.data)?,
             letters: Notify::new(),
+            stopping: AtomicBool::default(),
             config,
             db,
             clock,

@@ -19,10 +19,10 @@ use guildhall_jsonapi::Problem;
 use guildhall_store::Sql;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, LOCATION,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION,
     RETRY_AFTER, SET_COOKIE, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{BodyExt as _, Limited};
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -168,7 +168,12 @@ async fn enter(State(app): State<Arc<App>>, request: Request<Body>) -> Response<
         micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
-    answer.into_response(&id)
+    let mut response = answer.into_response(&id);
+    if app.stopping.load(Ordering::Relaxed) && parts.version <= Version::HTTP_11 {
+        // Whoever asks next asks another node.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// A path as it may be logged: what is as long as a secret may be one.
@@ -366,9 +371,11 @@ fn cors(origins: &[String], methods: &str, asked: &Asked, answer: Answer) -> Ans
 async fn ready(app: &Arc<App>) -> Answer {
     let look =
         |tx: &mut guildhall_store::Tx<'_>| tx.rows(&Sql::text("select 1 from plans limit 1")).map(drop);
-    let asked = app.db.probe(look).await;
     let text = "text/plain; charset=utf-8";
-    match asked {
+    if app.stopping.load(Ordering::Relaxed) {
+        return Answer::new(503, text, "not ready: the server stops\n");
+    }
+    match app.db.probe(look).await {
         Ok(()) => Answer::new(200, text, "ready\n"),
         Err(error) => {
             tracing::error!("not ready: {error}");

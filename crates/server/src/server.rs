@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -81,6 +82,15 @@ pub async fn serve(app: Arc<App>, listening: impl FnOnce(), stop: impl Future<Ou
     tokio::select! {
         () = stop => {}
         ended = servers.join_next() => ended.context("nothing listens")???,
+    }
+    if app.config.stop_delay > 0 {
+        app.stopping.store(true, Ordering::Relaxed);
+        tracing::info!(
+            seconds = app.config.stop_delay,
+            "stopping: not ready any more, and answering for a while"
+        );
+        // Whoever tells it once more is in a hurry.
+        drop(tokio::time::timeout(Duration::from_secs(app.config.stop_delay.into()), stop_signal()).await);
     }
     tracing::info!("stopping: answering what was accepted");
     handle.graceful_shutdown(Some(GRACE));

@@ -223,6 +223,8 @@ pub struct Config {
     pub mail_lanes: u32,
     /// Whether the server sends letters and clears up itself.
     pub worker: Switch,
+    /// How many seconds it goes on answering once it is told to stop.
+    pub stop_delay: u16,
     /// How many threads hash passwords.
     pub hashers: usize,
     /// How log lines look.

@@ -122,6 +122,9 @@ pub struct Said {
     /// Whether `serve` sends letters and clears up itself, or leaves that to `guildhall work` [default: on]
     #[arg(long, env = "GUILDHALL_WORKER", value_name = "on|off", global = true)]
     worker: Option<Switch>,
+    /// How many seconds it goes on answering once it is told to stop, while /readyz says so, for proxies to notice [default: 0]
+    #[arg(long, env = "GUILDHALL_STOP_DELAY", value_name = "SECONDS", global = true)]
+    stop_delay: Option<u16>,
     /// How many threads hash passwords, with 19 MiB each [default: half as many as there are cores]
     #[arg(long, env = "GUILDHALL_HASHERS", value_name = "N", global = true)]
     hashers: Option<usize>,
@@ -194,6 +197,7 @@ impl Said {
             mail_ca: self.mail_ca.or(filed.mail_ca),
             mail_lanes: self.mail_lanes.or(filed.mail_lanes),
             worker: self.worker.or(filed.worker),
+            stop_delay: self.stop_delay.or(filed.stop_delay),
             hashers: self.hashers.or(filed.hashers),
             log: self.log.or(filed.log),
             readers: self.readers.or(filed.readers),
@@ -294,6 +298,7 @@ impl Said {
             mail_ca: self.mail_ca,
             mail_lanes: self.mail_lanes.unwrap_or(1).max(1),
             worker: self.worker.unwrap_or(Switch::On),
+            stop_delay: self.stop_delay.unwrap_or(0),
             hashers: self.hashers.unwrap_or(cores / 2).max(1),
             log: self.log.unwrap_or(if dev { LogForm::Text } else { LogForm::Json }),
             readers: self.readers.unwrap_or(if at_server { 4 * cores } else { cores.max(2) }).max(1),

@@ -89,11 +89,7 @@ async fn what_is_asked_of_the_database_for_tokens() {
             assert_eq!(reply.status, 200);
         }
     }
-    for (path, name) in
-        [("/.well-known/openid-configuration", "discovery"), ("/.well-known/jwks.json", "signing keys")]
-    {
-        costs.of(name, device.get(path)).await;
-    }
+    costs.of("discovery", device.get("/.well-known/openid-configuration")).await;
     guild.pass(SECOND);
     costs.post("revocation of an access token", "/oauth/revoke", &integration, json!({ "token": own })).await;
     costs
@@ -121,7 +117,6 @@ async fn what_is_asked_of_the_database_for_tokens() {
     /api/application, webapp                       2
     /oauth/tokeninfo, webapp                       5
     discovery                                      0
-    signing keys                                   0
     revocation of an access token                  3
     revocation of a refresh token                  4
     ");
