@@ -318,9 +318,9 @@ impl<'a> Work<'a, '_> {
         self.late.push(sql);
     }
 
-    /// Runs what was left for later, and writes the history and what the tables `sizes` and `milestones` are to count. That comes at the
-    /// end and in one order, so that those who change the same organization at once wait for each other as
-    /// shortly as can be, and never in a circle.
+    /// Runs what was left for later, and writes the history and what the tables `sizes` and `milestones` are to count.
+    /// That comes at the end and in one order, so that those who change the same organization at once wait for each
+    /// other as shortly as can be, and never in a circle.
     pub fn settle(&mut self) -> Result<()> {
         let mut statements = std::mem::take(&mut self.late);
         statements.extend(self.history());
