@@ -28,6 +28,19 @@ pub struct Spec {
     pub inner: &'static [Attribute],
 }
 
+/// What is so where a declaration says nothing: it ends with `..PLAIN`.
+pub const PLAIN: Spec = Spec {
+    kind: "",
+    singular: "",
+    about: "",
+    singleton: None,
+    sized_by: None,
+    milestones: false,
+    attributes: &[],
+    relationships: &[],
+    inner: &[],
+};
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {

@@ -5,7 +5,7 @@ use crate::App;
 use crate::api::MEDIA_TYPE;
 use crate::http::Answer;
 use crate::resources::organizations;
-use guildhall_jsonapi::spec::{Attribute, flag, text};
+use guildhall_jsonapi::spec::{Attribute, PLAIN, flag, text};
 use guildhall_jsonapi::{Catalog, Query, Reader, Result, Scope, Spec};
 use guildhall_store::Tx;
 use serde_json::{Value as Json, json};
@@ -80,11 +80,8 @@ static ORGANIZATION: Spec = Spec {
     singular: "organization",
     about: "The organization of a token.",
     singleton: Some("organization"),
-    sized_by: None,
-    milestones: false,
     attributes: &ATTRIBUTES,
-    relationships: &[],
-    inner: &[],
+    ..PLAIN
 };
 
 static APPLICATION: Spec = Spec {
@@ -92,8 +89,6 @@ static APPLICATION: Spec = Spec {
     singular: "application",
     about: "The application a token was given to.",
     singleton: Some("application"),
-    sized_by: None,
-    milestones: false,
     attributes: &[
         text("name").derived().doc("Its name.").example("\"Web shop\""),
         text("kind").derived().doc("What it is.").example("\"integration\""),
@@ -105,8 +100,7 @@ static APPLICATION: Spec = Spec {
             .example("null"),
         text("scopes").derived().doc("What its tokens may be for.").example("\"market:all\""),
     ],
-    relationships: &[],
-    inner: &[],
+    ..PLAIN
 };
 
 /// The declarations of this host.

@@ -4,7 +4,7 @@ use super::{Resource, Versions, application_memberships, client_secrets, roles, 
 use crate::authorizations::{assertion, chains, redirects};
 use crate::work::Work;
 use guildhall_jsonapi::spec::{
-    Format, flag, integer, integer_between, many, object, one, secret, text, time, trigger,
+    Format, PLAIN, flag, integer, integer_between, many, object, one, secret, text, time, trigger,
 };
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec};
 use guildhall_store::Sql;
@@ -60,9 +60,7 @@ static SPEC: Spec = Spec {
     kind: "api_credentials",
     singular: "apiCredential",
     about: "The credentials of one application of an organization, in its test or its live environment.",
-    singleton: None,
     sized_by: Some("organization_id"),
-    milestones: false,
     attributes: &[
         text("name").required().filter().doc("Its name.").example("\"Web shop\""),
         text("kind")
@@ -127,6 +125,7 @@ static SPEC: Spec = Spec {
         many("client_secrets", "client_secrets", "api_credential_id").unfiltered(),
     ],
     inner: &[integer("valid_from")],
+    ..PLAIN
 };
 
 /// See the file.

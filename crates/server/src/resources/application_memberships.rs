@@ -2,7 +2,7 @@
 
 use super::{Resource, Versions};
 use crate::work::Work;
-use guildhall_jsonapi::spec::{object, one};
+use guildhall_jsonapi::spec::{PLAIN, object, one};
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec};
 use serde_json::{Map, Value as Json, json};
 
@@ -10,9 +10,7 @@ static SPEC: Spec = Spec {
     kind: "application_memberships",
     singular: "applicationMembership",
     about: "A member's access to one application, directly or through a profile, with the rights of a role.",
-    singleton: None,
     sized_by: Some("organization_id"),
-    milestones: false,
     attributes: &[object("filters")
         .nullable()
         .filter()
@@ -25,7 +23,7 @@ static SPEC: Spec = Spec {
         one("organization", "organizations", "organization_id").to_few().required(),
         one("role", "roles", "role_id").to_few().required().updatable(),
     ],
-    inner: &[],
+    ..PLAIN
 };
 
 /// See the file.

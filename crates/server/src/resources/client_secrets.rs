@@ -5,7 +5,7 @@ use crate::access::Caller;
 use crate::clock::MINUTE;
 use crate::crypto::hash;
 use crate::work::Work;
-use guildhall_jsonapi::spec::{flag, one, secret, text, time};
+use guildhall_jsonapi::spec::{PLAIN, flag, one, secret, text, time};
 use guildhall_jsonapi::{Input, Problem, Record, Result, Scope, Spec};
 use guildhall_store::{Sql, Tx};
 use serde_json::{Map, Value as Json, json};
@@ -19,9 +19,7 @@ static SPEC: Spec = Spec {
     kind: "client_secrets",
     singular: "clientSecret",
     about: "A secret of an API credential; several may work at once, so that one is replaced without a pause.",
-    singleton: None,
     sized_by: Some("organization_id"),
-    milestones: false,
     attributes: &[
         secret("secret").derived().doc("The secret itself.").example("\"xYZk-client-secret\""),
         time("expires_at")
@@ -48,6 +46,7 @@ static SPEC: Spec = Spec {
         one("api_credential", "api_credentials", "api_credential_id").required(),
     ],
     inner: &[text("hash")],
+    ..PLAIN
 };
 
 /// Whether a secret can go: another one was used a week and a whole token's life after it, and for a webapp the life of

@@ -5,7 +5,7 @@ use crate::config::SecretReaders;
 use crate::work::Work;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use guildhall_jsonapi::spec::{Format, one, one_of, secret, text, time, trigger};
+use guildhall_jsonapi::spec::{Format, PLAIN, one, one_of, secret, text, time, trigger};
 use guildhall_jsonapi::{Arm, Input, Problem, Record, Result, Scope, Spec, Values};
 use guildhall_store::Sql;
 use serde_json::{Map, Value as Json, json};
@@ -14,9 +14,6 @@ static SPEC: Spec = Spec {
     kind: "identity_providers",
     singular: "identityProvider",
     about: "An OpenID Connect provider with which people of certain domains sign in.",
-    singleton: None,
-    sized_by: None,
-    milestones: false,
     attributes: &[
         text("name")
             .required()
@@ -98,7 +95,7 @@ static SPEC: Spec = Spec {
         trigger("_enable").doc("Send true to take it back into use.").example("true"),
     ],
     relationships: &[one("user", "users", "user_id")],
-    inner: &[],
+    ..PLAIN
 };
 
 /// See the file.

@@ -3,7 +3,7 @@
 use super::access_scope::{self, SCOPES, TEST_ENABLED};
 use super::{Resource, Versions, application_memberships, memberships};
 use crate::work::Work;
-use guildhall_jsonapi::spec::{flag, many, one, one_of, text};
+use guildhall_jsonapi::spec::{PLAIN, flag, many, one, one_of, text};
 use guildhall_jsonapi::{Input, Record, Result, Scope, Spec};
 use serde_json::{Map, Value as Json, json};
 
@@ -11,9 +11,7 @@ static SPEC: Spec = Spec {
     kind: "membership_profiles",
     singular: "membershipProfile",
     about: "A named group of application memberships that members share.",
-    singleton: None,
     sized_by: Some("organization_id"),
-    milestones: false,
     attributes: &[
         text("name").required().filter().sort().doc("Its name.").example("\"Marketing\""),
         flag("test_enabled")
@@ -35,7 +33,7 @@ static SPEC: Spec = Spec {
             .optional()
             .updatable(),
     ],
-    inner: &[],
+    ..PLAIN
 };
 
 /// See the file.

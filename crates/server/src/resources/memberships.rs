@@ -6,7 +6,7 @@ use crate::authorizations::consents;
 use crate::invitations::{self, State};
 use crate::plans;
 use crate::work::Work;
-use guildhall_jsonapi::spec::{Format, flag, many, one, one_of, text};
+use guildhall_jsonapi::spec::{Format, PLAIN, flag, many, one, one_of, text};
 use guildhall_jsonapi::{Action, Error, Input, Problem, Record, Result, Scope, Spec};
 use guildhall_store::Sql;
 use serde::Deserialize;
@@ -16,7 +16,6 @@ static SPEC: Spec = Spec {
     kind: "memberships",
     singular: "membership",
     about: "A person's place in an organization: invited by e-mail, then active.",
-    singleton: None,
     sized_by: Some("organization_id"),
     milestones: true,
     attributes: &[
@@ -64,6 +63,7 @@ static SPEC: Spec = Spec {
         many("versions", "versions", "resource_id").typed_by("resource_type").unfiltered(),
     ],
     inner: &[text("user_email_key"), text("user_id"), flag("asked")],
+    ..PLAIN
 };
 
 /// See the file.

@@ -9,7 +9,7 @@ use crate::authorizations::{applications, chains};
 use crate::invitations::{self, State};
 use crate::plans;
 use crate::work::Work;
-use guildhall_jsonapi::spec::{Attribute, Format, flag, many, object, text, time};
+use guildhall_jsonapi::spec::{Attribute, Format, PLAIN, flag, many, object, text, time};
 use guildhall_jsonapi::{Action, Input, Problem, Record, Result, Scope, Spec};
 use guildhall_store::Sql;
 use serde_json::{Map, Value as Json, json};
@@ -40,6 +40,7 @@ const OWN: [Attribute; 15] = [
         .required()
         .filter()
         .sort()
+        .searched()
         .doc("Its name: all that is needed to make one.")
         .example("\"The Blue Brand\""),
     text("slug")
@@ -138,9 +139,6 @@ static SPEC: Spec = Spec {
     kind: "organizations",
     singular: "organization",
     about: "An independent group of members with its own roles, credentials and look.",
-    singleton: None,
-    sized_by: None,
-    milestones: false,
     attributes: &ATTRIBUTES,
     relationships: &[
         many("memberships", "memberships", "organization_id"),
@@ -149,6 +147,7 @@ static SPEC: Spec = Spec {
         many("api_credentials", "api_credentials", "organization_id"),
     ],
     inner: &[flag("ask_existing_users"), time("disabled_at")],
+    ..PLAIN
 };
 
 /// See the file.

@@ -4,7 +4,7 @@ use super::subjects::SUBJECTS;
 use super::{Resource, Versions, roles};
 use crate::plans;
 use crate::work::Work;
-use guildhall_jsonapi::spec::{flag, many, object, one, text};
+use guildhall_jsonapi::spec::{PLAIN, flag, many, object, one, text};
 use guildhall_jsonapi::{Input, Problem, Record, Result, Scope, Spec};
 use serde_json::{Map, json};
 
@@ -12,9 +12,7 @@ static SPEC: Spec = Spec {
     kind: "permissions",
     singular: "permission",
     about: "What a custom role may do with one kind of thing.",
-    singleton: None,
     sized_by: Some("organization_id"),
-    milestones: false,
     attributes: &[
         flag("can_create").required().filter().doc("Whether it may make one.").example("false"),
         flag("can_read").required().filter().doc("Whether it may read them.").example("true"),
@@ -39,7 +37,7 @@ static SPEC: Spec = Spec {
         one("organization", "organizations", "organization_id").to_few(),
         many("versions", "versions", "resource_id").typed_by("resource_type").unfiltered(),
     ],
-    inner: &[],
+    ..PLAIN
 };
 
 /// See the file.

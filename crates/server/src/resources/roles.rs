@@ -4,7 +4,7 @@ use super::subjects::SUBJECTS;
 use super::{Resource, Versions, permissions};
 use crate::plans;
 use crate::work::Work;
-use guildhall_jsonapi::spec::{many, one, one_of, text, trigger};
+use guildhall_jsonapi::spec::{PLAIN, many, one, one_of, text, trigger};
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec};
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -14,9 +14,7 @@ static SPEC: Spec = Spec {
     kind: "roles",
     singular: "role",
     about: "A set of rights inside one organization: everything, reading, or what its permissions say.",
-    singleton: None,
     sized_by: Some("organization_id"),
-    milestones: false,
     attributes: &[
         text("name")
             .required()
@@ -40,7 +38,7 @@ static SPEC: Spec = Spec {
         many("api_credentials", "api_credentials", "role_id"),
         many("versions", "versions", "resource_id").typed_by("resource_type").unfiltered(),
     ],
-    inner: &[],
+    ..PLAIN
 };
 
 /// See the file.

@@ -5,7 +5,7 @@ use crate::accounts::{addresses, owed_codes, sessions};
 use crate::authorizations::{applications, chains};
 use crate::crypto::hash;
 use crate::work::Work;
-use guildhall_jsonapi::spec::{Format, flag, text, time};
+use guildhall_jsonapi::spec::{Format, PLAIN, flag, text, time};
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec, check_email};
 use guildhall_store::Sql;
 use serde::Deserialize;
@@ -16,8 +16,6 @@ static SPEC: Spec = Spec {
     singular: "user",
     about: "A person with an account, who can be a member of any number of organizations.",
     singleton: Some("user"),
-    sized_by: None,
-    milestones: false,
     attributes: &[
         text("email")
             .on_update()
@@ -42,7 +40,6 @@ static SPEC: Spec = Spec {
             .doc("Whether they sign in with a second factor.")
             .example("false"),
     ],
-    relationships: &[],
     inner: &[
         text("email_key"),
         flag("email_proved"),
@@ -52,6 +49,7 @@ static SPEC: Spec = Spec {
         text("plan"),
         time("disabled_at"),
     ],
+    ..PLAIN
 };
 
 /// See the file.

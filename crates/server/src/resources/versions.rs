@@ -1,16 +1,14 @@
 //! What changed, when and by whom: the part of history that the API shows. Nobody writes it.
 
 use super::{Resource, Versions};
-use guildhall_jsonapi::spec::{object, one_of, text};
+use guildhall_jsonapi::spec::{PLAIN, object, one_of, text};
 use guildhall_jsonapi::{Scope, Spec};
 
 static SPEC: Spec = Spec {
     kind: "versions",
     singular: "version",
     about: "One change of a membership, a permission or a role, kept for a year.",
-    singleton: None,
     sized_by: Some("organization_id"),
-    milestones: false,
     attributes: &[
         text("resource_type").derived().filter().doc("The type of what changed.").example("\"roles\""),
         text("resource_id").derived().filter().doc("The id of what changed.").example("\"PzdJhdLdYV\""),
@@ -27,8 +25,7 @@ static SPEC: Spec = Spec {
             .doc("The application and the user behind the token; empty when the service did it.")
             .example("{\"application\": {\"id\": \"DNOPYiZYpn\", \"kind\": \"user\", \"public\": false}}"),
     ],
-    relationships: &[],
-    inner: &[],
+    ..PLAIN
 };
 
 /// See the file.
