@@ -142,12 +142,15 @@ test('the doctor tells what a database lacks', async () => {
     return Object.fromEntries(JSON.parse(stdout).checks.map(({ check, ok, found }) => [check, [ok, found]]))
   }
   assert.match(checks()['index of addresses'][1], /^none, .*create extension pg_trgm; create index memberships_search on memberships using gin \(user_email_key gin_trgm_ops\)$/)
+  assert.match(checks()['index of names'][1], /^none, .*create index organizations_search on organizations using gin \(folded\(name\) gin_trgm_ops\)$/)
   // The server of these tests never waits for its disk.
   assert.deepEqual(checks()['database writes'], [false, 'a crash loses what was acknowledged: turn on fsync'])
   // What it says is what helps.
   await poor.query('create extension pg_trgm')
   await poor.query('create index memberships_search on mine.memberships using gin (user_email_key gin_trgm_ops)')
+  await poor.query('create index organizations_search on mine.organizations using gin (mine.folded(name) gin_trgm_ops)')
   assert.deepEqual(checks()['index of addresses'], [true, 'there is one'])
+  assert.deepEqual(checks()['index of names'], [true, 'there is one'])
   await poor.query(`alter role ${role} set synchronous_commit = off`)
   assert.deepEqual(checks()['database writes'], [false, 'a crash loses what was acknowledged: turn on fsync and synchronous_commit'])
   await node.end()

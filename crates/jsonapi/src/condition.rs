@@ -217,6 +217,7 @@ fn like(sql: &mut Sql, column: &Column, negated: bool, pattern: String) {
         // An engine that guesses would ask that index once more, or although it is not worth it.
         Some(folded) if column.searched => sql.push("(").push(folded).push(" || '')"),
         Some(folded) => sql.push(folded),
+        None if column.searched => sql.push("(folded(").push(&column.sql).push(") || '')"),
         None => sql.push("folded(").push(&column.sql).push(")"),
     };
     sql.push(if negated { " not like " } else { " like " });

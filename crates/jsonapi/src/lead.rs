@@ -110,6 +110,26 @@ fn links(
     Ok(Some(Lead::Links(relationship, ids)))
 }
 
+/// The column that says whose rows they are, whose the caller sees, and how many that is. Where rows belong to nobody each is
+/// its own.
+fn seen(
+    tx: &mut Tx<'_>,
+    collection: &Collection<'_>,
+    tie: Option<(&'static str, &str)>,
+) -> Result<Option<(&'static str, Values, u64)>> {
+    let spec = collection.spec;
+    if let Some(sized_by) = spec.sized_by {
+        let Some(owners) = owners(collection, tie) else { return Ok(None) };
+        let seen = size(tx, &[spec.kind.to_owned()], &owners)?;
+        return Ok(Some((sized_by, owners, seen)));
+    }
+    let Some(first) = collection.scope.arms.first().filter(|first| first.column == "id" && tie.is_none())
+    else {
+        return Ok(None);
+    };
+    Ok(Some(("id", first.values.clone(), first.values.count(tx)?)))
+}
+
 /// The ids of rows with a part of a text, if there is an index for that and asking it costs less than reading the
 /// rows: it does not know whose rows it finds.
 fn search(
@@ -120,18 +140,19 @@ fn search(
     let spec = collection.spec;
     let filters = collection.query.filters.iter().filter_map(Filter::searched);
     let longest = filters.max_by_key(|(_, piece)| piece.chars().count());
-    let (Some((attribute, piece)), Some(sized_by)) = (longest, spec.sized_by) else { return Ok(None) };
-    let Some(owners) = owners(collection, tie).filter(|_| piece.chars().count() >= SHORTEST) else {
+    let Some((attribute, piece)) = longest.filter(|(_, piece)| piece.chars().count() >= SHORTEST) else {
         return Ok(None);
     };
-    let most = size(tx, &[spec.kind.to_owned()], &owners)? / PRICE;
+    let Some((owner, owners, seen)) = seen(tx, collection, tie)? else { return Ok(None) };
+    let most = seen / PRICE;
     if most == 0 {
         return Ok(None);
     }
-    let piece: String = piece.chars().take(LONGEST).collect();
+    let beginning: String = piece.chars().take(LONGEST).collect();
     let mut sql = Sql::text("select s.id, s.");
-    sql.push(sized_by).push(" from search_").push(spec.kind).push(" s where s.").push(attribute.name);
-    sql.push(" like ").bind(format!("%{piece}%"));
+    sql.push(owner).push(", s.").push(attribute.name).push(" like ").bind(format!("%{piece}%"));
+    sql.push(" from search_").push(spec.kind).push(" s where s.").push(attribute.name);
+    sql.push(" like ").bind(format!("%{beginning}%"));
     sql.push(" limit ").bind(i64::try_from(most + 1).unwrap_or(i64::MAX));
     let found = tx.rows(&sql)?;
     if u64::try_from(found.len()).is_ok_and(|found| found > most) {
@@ -144,6 +165,6 @@ fn search(
         }
         Values::These(_) | Values::Selected { .. } => true,
     };
-    let wanted = found.iter().filter(|row| is_wanted(row.text(1)));
+    let wanted = found.iter().filter(|row| is_wanted(row.text(1)) && row.flag(2));
     Ok(Some(Lead::Ids(wanted.map(|row| row.text(0).to_owned()).collect())))
 }

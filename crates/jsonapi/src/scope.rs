@@ -1,6 +1,7 @@
 //! What a caller may see of one kind: the only way from a caller to rows.
 
 use crate::Result;
+use crate::count::number;
 use guildhall_store::{Sql, Tx, Value};
 
 /// The rows of one kind that a caller may see: those that match any arm. Without arms there are none.
@@ -95,6 +96,17 @@ impl Values {
                 rows.iter().map(|row| row.text(0).to_owned()).collect()
             }
         })
+    }
+
+    /// How many they are, or a few more.
+    pub(crate) fn count(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        match self {
+            Self::These(values) => Ok(u64::try_from(values.len()).unwrap_or(u64::MAX)),
+            Self::Selected { from, .. } => {
+                let mut sql = Sql::text("select count(*) from ");
+                Ok(number(&tx.rows(sql.append(from))?))
+            }
+        }
     }
 
     fn are_none(&self) -> bool {

@@ -302,7 +302,7 @@ impl Attribute {
     }
 
     /// Its substrings are looked up in an index: the table or view `search_<kind>` has the columns `id`, the one the
-    /// kind is sized by, and this attribute in lower case.
+    /// kind is sized by if it is, and this attribute in lower case.
     #[must_use]
     pub const fn searched(self) -> Self {
         Self { searched: true, ..self }

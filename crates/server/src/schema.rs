@@ -33,4 +33,8 @@ pub const MIGRATIONS: &[Migration] = &[
         ..Migration::new(10, "search_together", include_str!("../../../migrations/0010_search_together.sql"))
     },
     Migration::new(11, "milestones", include_str!("../../../migrations/0011_milestones.sql")),
+    Migration {
+        postgres: Some(include_str!("../../../migrations/0012_search_names.postgres.sql")),
+        ..Migration::new(12, "search_names", include_str!("../../../migrations/0012_search_names.sql"))
+    },
 ];

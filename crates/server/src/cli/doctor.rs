@@ -94,7 +94,8 @@ async fn check(app: &Arc<App>) -> Vec<Check> {
         ("database reads", users.map(|users| format!("{users} users")).map_err(|error| error.to_string())),
         ("database is sound", sound.map(|()| "every page".to_owned()).map_err(|error| error.to_string())),
         ("database writes", writes.unwrap_or_else(|error| Err(error.to_string()))),
-        ("index of addresses", search(app).await),
+        ("index of addresses", search(app, "memberships", "user_email_key").await),
+        ("index of names", search(app, "organizations", "folded(name)").await),
         ("letters", letters(app).await),
     ];
     checks.extend(replica(app).await.map(|found| ("replica", found)));
@@ -128,23 +129,31 @@ fn durability(tx: &mut Tx<'_>, is_server: bool) -> Result<Result<String, String>
     })
 }
 
-/// Whether parts of addresses are looked up in an index: PostgreSQL needs an extension for that.
-async fn search(app: &App) -> Result<String, String> {
+/// Whether parts of a text of some kind are looked up in an index: PostgreSQL needs an extension for that.
+async fn search(app: &App, kind: &str, text: &str) -> Result<String, String> {
+    let number =
+        async |sql: String| app.db.read(move |tx| number(tx, &sql)).await.map_err(|error| error.to_string());
     let there = || "there is one".to_owned();
-    if !app.db.is_server() {
-        let lacks =
-            "select (select count(*) from memberships) - (select count(*) from search_memberships_content)";
-        let found = app.db.read(move |tx| number(tx, lacks)).await.map_err(|error| error.to_string())?;
-        let wrong =
-            "it does not have every member: stop the server; guildhall backup and restore makes it anew";
-        return if found == 0 { Ok(there()) } else { Err(wrong.to_owned()) };
+    if app.db.is_server() {
+        let found =
+            number(format!("select count(*) from pg_indexes where indexname = '{kind}_search'")).await?;
+        return Ok(if found > 0 {
+            there()
+        } else {
+            format!(
+                "none, so that whoever looks for a part of one has all {kind} read that they see; to have one: create \
+                 extension pg_trgm; create index {kind}_search on {kind} using gin ({text} gin_trgm_ops)"
+            )
+        });
     }
-    let missing = "none, so that whoever looks for a part of an address has every member of an organization read; to have \
-                   one: create extension pg_trgm; create index memberships_search on memberships using gin \
-                   (user_email_key gin_trgm_ops)";
-    let indexes = "select count(*) from pg_indexes where indexname = 'memberships_search'";
-    let found = app.db.read(move |tx| number(tx, indexes)).await.map_err(|error| error.to_string())?;
-    Ok(if found > 0 { there() } else { missing.to_owned() })
+    let lacks =
+        format!("select (select count(*) from {kind}) - (select count(*) from search_{kind}_content)");
+    match number(lacks).await? {
+        0 => Ok(there()),
+        _ => Err(format!(
+            "it does not have all {kind}: stop the server; guildhall backup and restore makes it anew"
+        )),
+    }
 }
 
 /// How letters leave, and how many wait to.

@@ -1,7 +1,7 @@
-//! Parts of addresses, asked in every way, against a plain model: whether an index finds them or every row is read, the
+//! Parts of addresses and of names, asked in every way, against a plain model: whether an index finds them or every row is read, the
 //! answer is the same.
 
-use crate::guild::{Guild, link};
+use crate::guild::{Guild, change, link};
 use guildhall_store::Sql;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -119,6 +119,61 @@ async fn what_the_index_finds_is_what_every_row_says() {
             assert!(shown.iter().all(|one| wanted.contains(&(*one).to_owned())), "{path}: {shown:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn names_that_the_index_finds_are_those_that_every_row_has() {
+    let guild = Guild::new().await;
+    let ada = guild.user("ada").await;
+    let grace = guild.user("grace").await;
+    let name = |number: usize| {
+        let name = ["Blue", "Grün", "50% off", "a_b", "ÄPFEL", "Blue Grün"][number % 6];
+        format!("{name} {number}")
+    };
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for number in 0..MEMBERS {
+        let made = ada.creates_organization(&name(number)).await;
+        if number == 7 {
+            let renamed = change("organizations", &made.id, json!({ "name": "MOVED Elsewhere" }));
+            assert_eq!(ada.patch(&format!("/api/organizations/{}", made.id), renamed).await.status, 200);
+            names.insert("MOVED Elsewhere".to_owned());
+        } else {
+            names.insert(name(number));
+        }
+        // Somebody else's have such names, too.
+        if number < 12 {
+            grace.creates_organization(&name(number)).await;
+        }
+    }
+    let has = |name: &str, matcher: &str, text: &str| match matcher {
+        "cont" => name.contains(text),
+        "not_cont" => !name.contains(text),
+        "end" => name.ends_with(text),
+        "start" => name.starts_with(text),
+        _ => unreachable!("there is no other"),
+    };
+    for matcher in ["cont", "not_cont", "end", "start"] {
+        for text in [
+            "lue 1", "GRÜN 7", "moved", "äpfel 4", "% off 2", "_b 3", "Blue", "blue 7", "nothing", " 79",
+            "x\\",
+        ] {
+            let folded = text.to_lowercase();
+            let wanted: BTreeSet<&String> =
+                names.iter().filter(|name| has(&name.to_lowercase(), matcher, &folded)).collect();
+            let asked = url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let path = format!("/api/organizations?filter[q][name_{matcher}]={asked}&page[size]=25");
+            let reply = ada.get(&path).await.json();
+            assert_eq!(reply["meta"]["record_count"], wanted.len(), "{path}");
+            let all = reply["data"].as_array().unwrap();
+            let shown: Vec<&str> =
+                all.iter().map(|one| one["attributes"]["name"].as_str().unwrap()).collect();
+            assert_eq!(shown.len(), wanted.len().min(25), "{path}");
+            assert!(shown.iter().all(|one| wanted.contains(&(*one).to_owned())), "{path}: {shown:?}");
+        }
+    }
+    let odd = "select count(*) from organizations o where 1 <>
+               (select count(*) from search_organizations s where s.id = o.id and s.name = folded(o.name))";
+    assert_eq!(guild.number(odd).await, 0);
 }
 
 #[tokio::test]
