@@ -23,13 +23,13 @@ const env = { ...process.env }
 before(async () => {
   // With limits, as whoever reads the README has them.
   place = await open('--rate-limits', 'on')
-  const { domain, data, plain } = place.guildhall
+  const { domain, data, plain, settings } = place.guildhall
   here = folder()
   fs.cpSync(path.join(root, 'examples'), path.join(here, 'examples'), { recursive: true })
   fs.mkdirSync(path.join(here, 'target/release'), { recursive: true })
   fs.symlinkSync(binary, path.join(here, 'target/release/guildhall'))
   fs.symlinkSync(data, path.join(here, 'guildhall-data'))
-  Object.assign(env, { DOMAIN: domain, DASHBOARD: place.home, GUILDHALL_DATA: data, GUILDHALL_DOMAIN: domain, GUILDHALL_DEV: 'true' })
+  Object.assign(env, { DOMAIN: domain, DASHBOARD: place.home, ...settings, GUILDHALL_DEV: 'true' })
   env.PLAIN = plain
   ada = await place.person()
   await place.signUp(ada, 'Ada', 'The Blue Brand')

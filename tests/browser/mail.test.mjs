@@ -183,7 +183,7 @@ test('`work` sends what a server leaves to it', async () => {
   await invite(guildhall, ['grace'])
   await new Promise((resolve) => setTimeout(resolve, 300))
   assert.equal(mail.letters.length, 0)
-  const worker = spawn(binary, ['work', '--data', guildhall.data, '--domain', guildhall.domain, '--mail', mail.url], { stdio: 'ignore' })
+  const worker = spawn(binary, ['work', '--mail', mail.url], { env: { ...process.env, ...guildhall.settings }, stdio: 'ignore' })
   await mail.letter('grace@example.com')
   worker.kill('SIGTERM')
   await new Promise((resolve) => worker.once('exit', resolve))

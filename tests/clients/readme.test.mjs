@@ -31,7 +31,7 @@ after(async () => {
 // The server of this test listens elsewhere; nothing else is changed.
 const type = (text) => {
   const here = text.replaceAll('http://127.0.0.1:8080', guildhall.plain)
-  const env = { ...process.env, DOMAIN: guildhall.domain, GUILDHALL_DATA: guildhall.data, GUILDHALL_DOMAIN: guildhall.domain, GUILDHALL_DEV: 'true' }
+  const env = { ...process.env, DOMAIN: guildhall.domain, ...guildhall.settings, GUILDHALL_DEV: 'true' }
   return execFileSync('bash', ['-euo', 'pipefail', '-c', here], { cwd: folder, env, encoding: 'utf8' })
 }
 

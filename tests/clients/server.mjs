@@ -13,6 +13,14 @@ export const binary = process.env.GUILDHALL ?? path.resolve('../../target/debug/
 const lookup = dns.lookup
 dns.lookup = (host, ...rest) => lookup(host.endsWith('.localhost') ? 'localhost' : host, ...rest)
 
+// Where tests/with-postgres has a PostgreSQL server, every server of ours gets a database there instead of a file.
+const postgres = process.env.GUILDHALL_TEST_POSTGRES
+const makeDatabase = (data) => {
+  const name = path.basename(data)
+  execFileSync('psql', [postgres, '-qc', `create database "${name}"`])
+  return Object.assign(new URL(postgres), { pathname: name }).href
+}
+
 // Trust the server's own authority in this process, as NODE_EXTRA_CA_CERTS does for a new one.
 const trust = (file) => {
   const authority = fs.readFileSync(file, 'utf8')
@@ -28,7 +36,8 @@ export const start = async (...flags) => {
   const data = fs.mkdtempSync(path.join(os.tmpdir(), 'guildhall-'))
   const [plain, secure] = [await freePort(), await freePort()]
   const domain = `guildhall.localhost:${secure}`
-  const env = { ...process.env, GUILDHALL_DATA: data, GUILDHALL_DOMAIN: domain }
+  const settings = { GUILDHALL_DATA: data, GUILDHALL_DOMAIN: domain, ...(postgres && { GUILDHALL_DATABASE: makeDatabase(data) }) }
+  const env = { ...process.env, ...settings }
   let server
   let log = ''
   const begin = async (more = {}, ...moreFlags) => {
@@ -55,6 +64,8 @@ export const start = async (...flags) => {
   return {
     data,
     domain,
+    // What has the program, run by somebody else, find the same house.
+    settings,
     plain: `http://127.0.0.1:${plain}`,
     dashboard: `https://dashboard.${domain}`,
     issuer: `https://auth.${domain}`,

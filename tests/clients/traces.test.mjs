@@ -58,7 +58,7 @@ test('a request is a part of what its caller traces, with its units and their st
   ])
   const within = ({ id }) => mine.filter((span) => span.parent === id)
   const [unit] = within(requests[1]).filter(({ name }) => name === 'write')
-  assert.equal(unit.attributes['db.system.name'], 'sqlite')
+  assert.equal(unit.attributes['db.system.name'], server.settings.GUILDHALL_DATABASE ? 'postgresql' : 'sqlite')
   const statements = within(unit)
   assert.ok(statements.length > 10)
   assert.ok(statements.every(({ name, attributes }) => name === 'statement' && attributes['db.query.text'] !== ''))

@@ -96,7 +96,9 @@ test('connections that end in one direction, and slow ones, lose nothing', async
   await load.stop()
 })
 
-test('a network that swallows everything is noticed, and other nodes are not harmed', async () => {
+test('a network that swallows everything is noticed, other nodes are not harmed, and nothing acknowledged is lost', async () => {
+  const load = house.writing([node, direct], token)
+  await load.more(20)
   proxy.swallow()
   // The network swallows until all have answered. Nobody waits as long as a large piece of work may take, which is two minutes.
   const asked = [
@@ -109,6 +111,8 @@ test('a network that swallows everything is noticed, and other nodes are not har
   proxy.mend()
   await until('the recovery', () => node.isReady())
   assert.equal((await node.ask('GET', '/api/user', { token })).status, 200)
+  await load.more(20)
+  await load.stop()
 })
 
 test('writes that wait for each other make nobody take the node for dead', async () => {
