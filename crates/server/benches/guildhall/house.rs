@@ -3,7 +3,7 @@
 
 use guildhall::App;
 use guildhall::access::Caller;
-use guildhall::resources::{organizations, users};
+use guildhall::resources::{Resource, memberships, organizations, users};
 use guildhall::schema::MIGRATIONS;
 use guildhall::work::{Author, Work};
 use guildhall_jsonapi::{Error, Input, Problem, Verb, size_name};
@@ -25,6 +25,8 @@ const ROWS: u64 = 100;
 const AT_ONCE: usize = 4;
 /// How many members the small organization has.
 const SMALL: u64 = 10;
+/// How many organizations have a member who may become their owner: those that are asked.
+const WITH_HEIR: u64 = 2;
 /// 2026-01-01 12:00.
 const NOON: i64 = 1_767_268_800_000;
 /// Members have come in the two years before that.
@@ -48,7 +50,7 @@ impl Size {
     fn members(self) -> Vec<u64> {
         let largest = self.memberships / 6;
         let others = self.organizations - 2;
-        let mut left = self.memberships - largest - SMALL - self.organizations;
+        let mut left = self.memberships - largest - SMALL - self.organizations - WITH_HEIR;
         let average = left / others;
         let mut members = vec![largest, SMALL];
         for number in 0..others - 1 {
@@ -182,11 +184,7 @@ async fn organization(app: Arc<App>, number: u64) -> Json {
         };
         let application = users::register_as(work, &user, &new)?;
         let document = json!({ "data": { "type": "organizations", "attributes": { "name": format!("Brand {number}") } } });
-        let resource = &organizations::ORGANIZATIONS;
-        let mut input = Input::read(resource.spec, Verb::Create, None, document.to_string().as_bytes())?;
-        let organization = resource
-            .create
-            .map_or_else(|| Err(Problem::not_found().into()), |create| create(work, &mut input))?;
+        let organization = create(work, &organizations::ORGANIZATIONS, &document)?;
         let role = |work: &mut Work<'_, '_>, kind: &str| -> Result<String, Error> {
             let sql = "select id from roles where organization_id = ? and kind = ?";
             let rows = work.tx.rows(&Sql::new(sql, [(&organization).into(), kind.into()]))?;
@@ -194,11 +192,47 @@ async fn organization(app: Arc<App>, number: u64) -> Json {
         };
         let (admin, read_only) = (role(work, "admin")?, role(work, "read_only")?);
         Ok(json!({
-            "number": number, "organization": organization, "admin": admin, "role": read_only, "user": user,
+            "number": number, "organization": organization, "admin": admin, "role": read_only, "user": user, "owner": new.email,
             "client_id": application.client_id, "client_secret": application.client_secret,
         }))
     });
+    let mut house: Json = made.await.unwrap_or_else(|error| panic!("{error:?}"));
+    if number < WITH_HEIR {
+        house["heir"] = heir(app, &house).await;
+    }
+    house
+}
+
+/// A member beside the owner who has an account: whoever an organization can be handed over to.
+async fn heir(app: Arc<App>, house: &Json) -> Json {
+    let text = |name: &str| house[name].as_str().unwrap_or_default().to_owned();
+    let (user, unit_app) = (text("user"), app.clone());
+    let owner = app.db.read(move |tx| Caller::signed_in(tx, &user, &unit_app.config)).await;
+    let author = Author::Caller(owner.expect("the file is read").expect("the owner is there"));
+    let email = format!("heir{}@example.com", house["number"]);
+    let link = |kind: &str, id: String| json!({ "data": { "type": kind, "id": id } });
+    let links = json!({ "organization": link("organizations", text("organization")), "role": link("roles", text("role")) });
+    let made = Work::run(&app, author, None, move |work| {
+        let new = users::New {
+            email: email.clone(),
+            first_name: "Grace".into(),
+            last_name: "Heir".into(),
+            plan: "enterprise".into(),
+        };
+        let application = users::register(work, &new)?;
+        let document = json!({ "data": { "type": "memberships", "attributes": { "user_email": email }, "relationships": links } });
+        create(work, &memberships::MEMBERSHIPS, &document)?;
+        Ok(
+            json!({ "email": email, "client_id": application.client_id, "client_secret": application.client_secret }),
+        )
+    });
     made.await.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// Makes a record as its kind is made; answers its id.
+fn create(work: &mut Work<'_, '_>, resource: &Resource, document: &Json) -> Result<String, Error> {
+    let mut input = Input::read(resource.spec, Verb::Create, None, document.to_string().as_bytes())?;
+    resource.create.map_or_else(|| Err(Problem::not_found().into()), |create| create(work, &mut input))
 }
 
 type Make = Box<dyn Fn(&App) -> guildhall_store::Result<Vec<Sql>> + Send>;

@@ -6,6 +6,7 @@
 mod house;
 mod load;
 mod nodes;
+mod operations;
 mod peer;
 mod scale;
 mod serving;
