@@ -54,7 +54,8 @@ impl Step {
 /// A path as the description has it, with every id called the same.
 fn template(path: &str) -> String {
     let path = path.split('?').next().unwrap_or_default();
-    let segments = path.trim_start_matches("/api").split('/').enumerate();
+    let path = path.strip_prefix("/api").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let segments = path.split('/').enumerate();
     segments.map(|(at, segment)| if at == 2 { "{id}" } else { segment }).collect::<Vec<_>>().join("/")
 }
 
