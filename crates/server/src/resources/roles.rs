@@ -6,6 +6,7 @@ use crate::plans;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{PLAIN, many, one, one_of, text, trigger};
 use guildhall_jsonapi::{Error, Input, Problem, Record, Result, Scope, Spec};
+use guildhall_store::Sql;
 use serde::Deserialize;
 use serde_json::{Map, json};
 use std::collections::HashSet;
@@ -127,11 +128,12 @@ pub fn kind(work: &mut Work<'_, '_>, role: &str) -> Result<String> {
     Ok(work.text("roles", role, "kind")?.unwrap_or_default())
 }
 
-/// The role of kind `admin` that every organization has.
+/// The role of kind `admin` that every organization has: its first one, however many there are.
 pub fn admin(work: &mut Work<'_, '_>, organization: &str) -> Result<String> {
-    let roles = Record::find(work.tx, &SPEC, "organization_id", organization)?;
-    let admin = roles.into_iter().find(|role| role.text("kind") == "admin");
-    admin.map(|role| role.id).ok_or_else(|| {
+    let sql =
+        "select id from roles where organization_id = ? and kind = 'admin' order by created_at, id limit 1";
+    let found = work.tx.rows(&Sql::new(sql, [organization.into()]))?;
+    found.first().map(|role| role.text(0).to_owned()).ok_or_else(|| {
         Error::Store(guildhall_store::Error::Other(format!("organization {organization} has no Admin role")))
     })
 }
