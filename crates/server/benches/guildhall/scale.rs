@@ -2,7 +2,7 @@
 
 use crate::load::{Connection, over_and_over, percentile};
 use crate::operations::{Operation, Step, operations, request};
-use crate::serving::{BOTH, ONE, begin, pinned, told};
+use crate::serving::{BOTH, ONE, Running, begin, pinned, told};
 use guildhall_store::throw_away::ThrowAway;
 use serde_json::Value as Json;
 use std::net::SocketAddr;
@@ -10,69 +10,94 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const WARM_UP: Duration = Duration::from_millis(300);
-const MEASURED: Duration = Duration::from_secs(1);
+const WARM_UP: Duration = Duration::from_millis(200);
+const MEASURED: Duration = Duration::from_millis(500);
+/// How often each house is asked, in turns: a machine is not the same from one minute to the next.
+const TURNS: u32 = 2;
 
-/// How it went.
+/// How it went: answers a second, and how long each took, the shortest first.
 struct Measured {
     rate: f64,
-    p50: f64,
-    p99: f64,
+    times: Vec<Duration>,
+}
+
+impl Measured {
+    /// What several turns say together.
+    fn of(turns: Vec<Self>) -> Self {
+        let rate = turns.iter().map(|turn| turn.rate).sum::<f64>() / f64::from(TURNS);
+        let mut times: Vec<Duration> = turns.into_iter().flat_map(|turn| turn.times).collect();
+        times.sort_unstable();
+        Self { rate, times }
+    }
 }
 
 /// Numbers that no two requests of a run share.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Fills a house of each size, asks it everything that has one of these words in its name (no word: everything), and tells
-/// how much dearer it is in the large one.
+/// A house that is asked.
+struct House {
+    /// It ends with this, and so does its database.
+    _server: Running,
+    _database: ThrowAway,
+    address: SocketAddr,
+    operations: Vec<Operation>,
+}
+
+/// Fills a house of each size, asks all of them everything that has one of these words in its name (no word: everything), and
+/// tells how much dearer it is in each than in the first one.
 pub(crate) fn run(sizes: &[u64], only: &[&String]) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the databases");
-    let mut first: Vec<Measured> = Vec::new();
-    for size in sizes {
-        let data = folder.path().join(size.to_string());
-        let database = ThrowAway::new(&data);
-        let url = database.url();
-        let path = data.to_str().expect("a path of text");
-        let filled = told(&mut pinned(BOTH, &["--fill-house", path, &size.to_string()], url));
-        tidy(&data, url);
-        crate::say(&format!(
-            "{} memberships of {} users in {} organizations, loaded in {:.0} s",
-            filled["memberships"],
-            filled["users"],
-            filled["organizations"],
-            filled["loaded"].as_f64().unwrap_or(0.0)
-        ));
-        let (server, address, _) = begin(path, ONE, "1", url);
-        let operations: Vec<Operation> = ["small", "largest"]
-            .iter()
-            .flat_map(|place| operations(address, place, &filled[*place]))
-            .filter(|operation| {
-                only.is_empty() || only.iter().any(|word| operation.name.contains(word.as_str()))
-            })
-            .collect();
-        let heading = ["operation", "a second", "p50 ms", "p99 ms", "dearer"];
-        crate::say(&format!(
-            "{:<84}{:>10}{:>10}{:>10}{:>10}",
-            heading[0], heading[1], heading[2], heading[3], heading[4]
-        ));
-        let mut all = Vec::new();
-        for (index, operation) in operations.iter().enumerate() {
-            let one = measure(address, operation);
-            let dearer = first
-                .get(index)
-                .map_or_else(|| "-".to_owned(), |first| format!("{:.2}", first.rate / one.rate));
-            crate::say(&format!(
-                "{:<84}{:>10.0}{:>10.2}{:>10.2}{dearer:>10}",
-                operation.name, one.rate, one.p50, one.p99
-            ));
-            all.push(one);
+    let houses: Vec<House> = sizes.iter().map(|size| open(folder.path(), *size, only)).collect();
+    let heading = ["operation", "memberships", "a second", "p50 ms", "p99 ms", "dearer"];
+    crate::say(&format!(
+        "{:<84}{:>12}{:>10}{:>10}{:>10}{:>10}",
+        heading[0], heading[1], heading[2], heading[3], heading[4], heading[5]
+    ));
+    for (index, operation) in houses.first().map(|house| &house.operations).into_iter().flatten().enumerate()
+    {
+        let mut all: Vec<Vec<Measured>> = sizes.iter().map(|_| Vec::new()).collect();
+        for _ in 0..TURNS {
+            for (house, measured) in houses.iter().zip(&mut all) {
+                measured.push(measure(house.address, &house.operations[index]));
+            }
         }
-        crate::say("");
-        drop(server);
-        if first.is_empty() {
-            first = all;
+        let all: Vec<Measured> = all.into_iter().map(Measured::of).collect();
+        for (size, one) in sizes.iter().zip(&all) {
+            let dearer = all[0].rate / one.rate;
+            crate::say(&format!(
+                "{:<84}{size:>12}{:>10.0}{:>10.2}{:>10.2}{dearer:>10.2}",
+                operation.name,
+                one.rate,
+                percentile(&one.times, 50),
+                percentile(&one.times, 99)
+            ));
         }
     }
+    crate::say("");
+}
+
+/// Fills a house and serves it.
+fn open(folder: &Path, size: u64, only: &[&String]) -> House {
+    let data = folder.join(size.to_string());
+    let database = ThrowAway::new(&data);
+    let url = database.url();
+    let path = data.to_str().expect("a path of text");
+    let filled = told(&mut pinned(BOTH, &["--fill-house", path, &size.to_string()], url));
+    tidy(&data, url);
+    crate::say(&format!(
+        "{} memberships of {} users in {} organizations, loaded in {:.0} s",
+        filled["memberships"],
+        filled["users"],
+        filled["organizations"],
+        filled["loaded"].as_f64().unwrap_or(0.0)
+    ));
+    let (server, address, _) = begin(path, ONE, "1", url);
+    let is_wanted = |operation: &Operation| {
+        only.is_empty() || only.iter().any(|word| operation.name.contains(word.as_str()))
+    };
+    let all = ["small", "largest"].iter().flat_map(|place| operations(address, place, &filled[*place]));
+    let operations = all.filter(is_wanted).collect();
+    House { _server: server, _database: database, address, operations }
 }
 
 /// What a database does by itself after a while: PostgreSQL looks what is in it, a file takes in what was written.
@@ -98,7 +123,7 @@ fn measure(address: SocketAddr, operation: &Operation) -> Measured {
         }
     };
     let (rate, times) = runtime.block_on(over_and_over(address, operation.at_once, WARM_UP, MEASURED, act));
-    Measured { rate, p50: percentile(&times, 50), p99: percentile(&times, 99) }
+    Measured { rate, times }
 }
 
 async fn take(connection: &mut Connection, step: &Step, token: &str) {
