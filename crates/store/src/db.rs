@@ -201,6 +201,14 @@ impl Db {
         }
     }
 
+    /// How many rows statements have found, counted likewise: for tests that a unit reads no more than it is about.
+    pub fn found(&self) -> u64 {
+        match &self.queues {
+            Queues::Sqlite(queues) => queues.found(),
+            Queues::Postgres(_) => 0,
+        }
+    }
+
     /// Looks through the whole database for damage; what it finds is the error.
     pub async fn check(&self) -> Result<()> {
         self.read(|tx| match &mut tx.engine {

@@ -184,6 +184,7 @@ impl Threads {
 struct Count {
     statements: AtomicU64,
     scanned: AtomicU64,
+    found: AtomicU64,
 }
 
 impl Queues {
@@ -224,6 +225,10 @@ impl Queues {
 
     pub(crate) fn scanned(&self) -> u64 {
         self.count.scanned.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn found(&self) -> u64 {
+        self.count.found.load(Ordering::Relaxed)
     }
 }
 

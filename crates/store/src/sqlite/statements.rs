@@ -37,20 +37,21 @@ impl Statements<'_> {
             }
         }
         drop(found);
-        self.note(&statement);
+        self.note(&statement, rows.len());
         Ok(rows)
     }
 
     pub(crate) fn execute(&mut self, sql: &Sql) -> Result<usize> {
         let mut statement = self.prepare(sql)?;
         let touched = statement.raw_execute().map_err(words)?;
-        self.note(&statement);
+        self.note(&statement, 0);
         Ok(touched)
     }
 
-    /// Counts the rows that were read because no index led to those that were wanted: for tests.
-    fn note(&self, statement: &CachedStatement<'_>) {
+    /// Counts the rows that were found, and those that were read because no index led to them: for tests.
+    fn note(&self, statement: &CachedStatement<'_>, found: usize) {
         if cfg!(debug_assertions) {
+            self.count.found.fetch_add(u64::try_from(found).unwrap_or(0), Ordering::Relaxed);
             let steps = statement.reset_status(StatementStatus::FullscanStep);
             self.count.scanned.fetch_add(u64::try_from(steps).unwrap_or(0), Ordering::Relaxed);
         }
