@@ -23,14 +23,17 @@ pub(crate) enum Lead {
     Ids(Vec<String>),
     /// They link to these.
     Links(&'static Relationship, Vec<String>),
+    /// This column of theirs has this value.
+    Tie(&'static str, String),
 }
 
 impl Lead {
     /// Adds the condition that a row is there.
     pub(crate) fn condition(&self, sql: &mut Sql) {
         let (column, values) = match self {
-            Self::Ids(ids) => ("id", ids),
-            Self::Links(relationship, ids) => (relationship.column, ids),
+            Self::Ids(ids) => ("id", ids.as_slice()),
+            Self::Links(relationship, ids) => (relationship.column, ids.as_slice()),
+            Self::Tie(column, id) => (*column, std::slice::from_ref(id)),
         };
         sql.push("t.").push(column).push(" in (").bind_list(values).push(")");
     }
@@ -76,10 +79,21 @@ pub(crate) fn find(
     if let Some((relationship, id)) = sized_tie(collection, tie) {
         return Ok(Some(Lead::Links(relationship, vec![id.to_owned()])));
     }
+    if let Some((column, id)) = tie.filter(|(column, _)| is_close(collection, column)) {
+        return Ok(Some(Lead::Tie(column, id.to_owned())));
+    }
     match links(tx, collection, tie)? {
         Some(lead) => Ok(Some(lead)),
         None => search(tx, collection, tie),
     }
+}
+
+/// Whether few rows have the same value in a column that ties them to a record: it is a link of theirs, but neither the one
+/// that says whose they are, nor one by which the table `sizes` counts them.
+fn is_close(collection: &Collection<'_>, column: &str) -> bool {
+    let spec = collection.spec;
+    let is_link = |one: &Relationship| !one.many && !one.sized && one.column == column;
+    spec.sized_by.is_some_and(|by| by != column) && spec.relationships.iter().any(is_link)
 }
 
 /// Those that a filter across a relationship is about, where few are. Among several filters it must be worth it: a

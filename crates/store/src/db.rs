@@ -201,10 +201,11 @@ impl Db {
         }
     }
 
-    /// How many rows statements have found, counted likewise: for tests that a unit reads no more than it is about.
-    pub fn found(&self) -> u64 {
+    /// How many steps statements have taken, of which each row that is looked at costs some. Counted likewise: for tests that
+    /// what a request costs does not grow with what is beside it.
+    pub fn steps(&self) -> u64 {
         match &self.queues {
-            Queues::Sqlite(queues) => queues.found(),
+            Queues::Sqlite(queues) => queues.steps(),
             Queues::Postgres(_) => 0,
         }
     }

@@ -8,7 +8,7 @@ use crate::plans;
 use crate::work::Work;
 use guildhall_jsonapi::spec::{Format, PLAIN, flag, many, one, one_of, text};
 use guildhall_jsonapi::{Action, Error, Input, Problem, Record, Result, Scope, Spec};
-use guildhall_store::Sql;
+use guildhall_store::{Rows, Sql};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -247,13 +247,21 @@ pub fn count_owned(work: &mut Work<'_, '_>, user: &str, by: i64) {
 /// Makes the active member with this address the owner, with the Admin role.
 pub fn hand_over(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Result<()> {
     let unknown = || Error::from(Problem::invalid("new_owner_email", email));
-    let rows = work.tx.rows(&Sql::new(
-        "select id, user_email_key, owner from memberships
-         where organization_id = ? and status = 'active' and (owner or user_email_key = ?)",
-        [organization.into(), email.to_lowercase().into()],
-    ))?;
-    let find = |owner| rows.iter().find(|row| row.flag(2) == owner).map(|row| row.text(0).to_owned());
-    let (old, new) = find(true).zip(find(false)).ok_or_else(unknown)?;
+    // One by one, each by its own index: either of them would have every member looked at.
+    let found = work.tx.all(&[
+        Sql::new(
+            "select id from memberships where organization_id = ? and owner and status = 'active'",
+            [organization.into()],
+        ),
+        Sql::new(
+            "select id from memberships
+             where organization_id = ? and user_email_key = ? and status = 'active' and not owner",
+            [organization.into(), email.to_lowercase().into()],
+        ),
+    ])?;
+    let first = |rows: &Rows| rows.first().map(|row| row.text(0).to_owned());
+    let both = found.first().and_then(first).zip(found.last().and_then(first));
+    let (old, new) = both.ok_or_else(unknown)?;
     let admin = roles::admin(work, organization)?;
     let record = |work: &mut Work<'_, '_>, id: &str| Record::find(work.tx, &SPEC, "id", id);
     // The old one first: the database holds that there are never two.

@@ -11,6 +11,7 @@ mod catalog;
 mod contract;
 mod costs;
 mod filters;
+mod growth;
 mod guild;
 mod invitation_states;
 mod keys;

@@ -184,7 +184,7 @@ impl Threads {
 struct Count {
     statements: AtomicU64,
     scanned: AtomicU64,
-    found: AtomicU64,
+    steps: AtomicU64,
 }
 
 impl Queues {
@@ -227,8 +227,8 @@ impl Queues {
         self.count.scanned.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn found(&self) -> u64 {
-        self.count.found.load(Ordering::Relaxed)
+    pub(crate) fn steps(&self) -> u64 {
+        self.count.steps.load(Ordering::Relaxed)
     }
 }
 

@@ -37,23 +37,28 @@ impl Statements<'_> {
             }
         }
         drop(found);
-        self.note(&statement, rows.len());
+        self.note(&statement);
         Ok(rows)
     }
 
     pub(crate) fn execute(&mut self, sql: &Sql) -> Result<usize> {
         let mut statement = self.prepare(sql)?;
         let touched = statement.raw_execute().map_err(words)?;
-        self.note(&statement, 0);
+        self.note(&statement);
         Ok(touched)
     }
 
-    /// Counts the rows that were found, and those that were read because no index led to them: for tests.
-    fn note(&self, statement: &CachedStatement<'_>, found: usize) {
+    /// Counts the rows that were read because no index led to those that were wanted, and the steps it took: for tests.
+    fn note(&self, statement: &CachedStatement<'_>) {
         if cfg!(debug_assertions) {
-            self.count.found.fetch_add(u64::try_from(found).unwrap_or(0), Ordering::Relaxed);
-            let steps = statement.reset_status(StatementStatus::FullscanStep);
-            self.count.scanned.fetch_add(u64::try_from(steps).unwrap_or(0), Ordering::Relaxed);
+            let all = [
+                (StatementStatus::FullscanStep, &self.count.scanned),
+                (StatementStatus::VmStep, &self.count.steps),
+            ];
+            for (status, count) in all {
+                let more = statement.reset_status(status);
+                count.fetch_add(u64::try_from(more).unwrap_or(0), Ordering::Relaxed);
+            }
         }
     }
 

@@ -1,0 +1,202 @@
+//! What each operation costs is the same in an organization that has much of everything as in one that has little: counted in
+//! steps of the database, of which each row that is looked at takes some.
+
+use crate::guild::{Guild, Organization, Person, Reply, change, link};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+
+/// How many more there are of each kind the second time.
+const MANY: usize = 150;
+/// How many steps more a request may take then: not one for each of them.
+const SLACK: u64 = 100;
+
+/// What is answered with all there is: identifiers have no pages.
+const WHOLE: &str = "/organizations/{organizationId}/relationships/";
+
+/// An organization with its owner, whoever may be the next one, and one of each kind by its id.
+struct House<'g> {
+    guild: &'g Guild,
+    owner: Person<'g>,
+    heir: Person<'g>,
+    organization: Organization<'g>,
+    ids: BTreeMap<&'static str, String>,
+}
+
+/// The steps of each operation.
+type Costs = BTreeMap<String, u64>;
+
+impl<'g> House<'g> {
+    async fn new(guild: &'g Guild) -> Self {
+        let owner = guild.user("ada").await;
+        let heir = guild.user("grace").await;
+        let blue = owner.creates_organization("Blue").await;
+        blue.invites("grace@example.com", &blue.admin).await;
+        // Another one than those between whom it changes hands, whose own history grows by that.
+        let membership = blue.invites("mary@example.com", &blue.read_only).await;
+        let role = blue.custom_role("Editors").await;
+        let of_role = json!({ "role": link("roles", &role) });
+        let may = json!({ "subject": "orders", "can_create": true, "can_read": true, "can_update": false, "can_destroy": false });
+        let permission = blue.makes("permissions", may, of_role.clone()).await;
+        let profile = blue.makes("membership_profiles", json!({ "name": "Care" }), json!({})).await;
+        let integration = json!({ "name": "Integration", "kind": "integration" });
+        let credential = blue.makes("api_credentials", integration, of_role.clone()).await;
+        let opened = json!({ "api_credential": link("api_credentials", &credential), "membership": link("memberships", &membership), "role": link("roles", &role) });
+        let opened = blue.makes("application_memberships", json!({}), opened).await;
+        let of_it = json!({ "data": { "type": "client_secrets", "relationships": { "api_credential": link("api_credentials", &credential) } } });
+        let secret = owner.post("/api/client_secrets", of_it).await.id();
+        let provider = owner.post("/api/identity_providers", provider("blue")).await.id();
+        let version = owner.get("/api/versions?page[size]=1").await.ids().remove(0);
+        let ids = BTreeMap::from([
+            ("organizations", blue.id.clone()),
+            ("memberships", membership),
+            ("roles", role),
+            ("permissions", permission),
+            ("membership_profiles", profile),
+            ("api_credentials", credential),
+            ("application_memberships", opened),
+            ("client_secrets", secret),
+            ("identity_providers", provider),
+            ("versions", version),
+        ]);
+        Self { guild, owner, heir, organization: blue, ids }
+    }
+
+    /// More of everything.
+    async fn grow(&self) {
+        let blue = &self.organization;
+        for number in 0..MANY {
+            let role = blue.custom_role(&format!("Role {number}")).await;
+            let of_role = json!({ "role": link("roles", &role) });
+            let may = json!({ "subject": "orders", "can_create": true, "can_read": true, "can_update": false, "can_destroy": false });
+            blue.makes("permissions", may, of_role).await;
+            blue.makes("membership_profiles", json!({ "name": format!("Profile {number}") }), json!({}))
+                .await;
+            let channel = json!({ "name": format!("Channel {number}"), "kind": "sales_channel" });
+            let channel = blue.makes("api_credentials", channel, json!({})).await;
+            let member = blue.invites(&format!("member{number}@example.com"), &blue.read_only).await;
+            let opened = json!({ "api_credential": link("api_credentials", &channel), "membership": link("memberships", &member), "role": link("roles", &role) });
+            blue.makes("application_memberships", json!({}), opened).await;
+            self.heir
+                .post(
+                    "/api/organizations",
+                    json!({ "data": { "type": "organizations", "attributes": { "name": "Theirs" } } }),
+                )
+                .await;
+        }
+    }
+
+    /// Everything is asked once.
+    async fn costs(&self, time: usize) -> Costs {
+        let mut costs = Costs::new();
+        let mut before = self.guild.app.db.steps();
+        let mut note = |name: &str, reply: &Reply| {
+            assert!((200..300).contains(&reply.status), "{name}: {}", reply.text());
+            let now = self.guild.app.db.steps();
+            costs.insert(name.to_owned(), now - before);
+            before = now;
+        };
+        for path in described("get").iter().filter(|path| !path.starts_with(WHOLE)) {
+            note(&format!("GET {path}"), &self.owner.get(&self.path(path)).await);
+        }
+        for filter in [
+            "user_email_eq]=grace@example.com",
+            "status_eq]=pending",
+            "reference_eq]=mine",
+            "owner_true]=true",
+        ] {
+            let path = format!("/memberships?filter[q][{filter}");
+            note(&path, &self.owner.get(&format!("/api{path}&page[size]=1")).await);
+        }
+        for (kind, id) in self.ids.iter().filter(|(kind, _)| **kind != "versions") {
+            let changed = change(kind, id, json!({ "reference": format!("r{time}") }));
+            note(&format!("PATCH {kind}"), &self.owner.patch(&format!("/api/{kind}/{id}"), changed).await);
+        }
+        for (kind, document) in self.new_ones(time) {
+            let made = self.owner.post(&format!("/api/{kind}"), document).await;
+            note(&format!("POST {kind}"), &made);
+            if !["roles", "permissions"].contains(&kind) {
+                note(
+                    &format!("DELETE {kind}"),
+                    &self.owner.delete(&format!("/api/{kind}/{}", made.id())).await,
+                );
+            }
+        }
+        let path = self.path("/organizations/{id}/transfer_ownership");
+        let to =
+            |email: &str| change("organizations", &self.organization.id, json!({ "new_owner_email": email }));
+        note("handing over", &self.owner.patch(&path, to("grace@example.com")).await);
+        note("handing back", &self.heir.patch(&path, to("ada@example.com")).await);
+        costs
+    }
+
+    /// Where it is asked: collections for one of theirs.
+    fn path(&self, path: &str) -> String {
+        let kind = path.split('/').nth(1).unwrap_or_default();
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let page = if self.ids.contains_key(last) && !path.contains("/relationships/") {
+            "?page[size]=1"
+        } else {
+            ""
+        };
+        match (path.find('{').zip(path.find('}')), self.ids.get(kind)) {
+            (Some((begin, end)), Some(id)) => format!("/api{}{id}{}{page}", &path[..begin], &path[end + 1..]),
+            _ => format!("/api{path}{page}"),
+        }
+    }
+
+    fn new_ones(&self, time: usize) -> Vec<(&'static str, Json)> {
+        let blue = &self.organization;
+        let of = |kind: &'static str, attributes: Json, more: Json| {
+            let mut relationships = more;
+            relationships["organization"] = blue.link();
+            (
+                kind,
+                json!({ "data": { "type": kind, "attributes": attributes, "relationships": relationships } }),
+            )
+        };
+        vec![
+            ("memberships", blue.invitation(&format!("new{time}@example.com"), &blue.read_only)),
+            of("roles", json!({ "name": format!("New {time}") }), json!({})),
+            of("membership_profiles", json!({ "name": format!("New {time}") }), json!({})),
+            of(
+                "api_credentials",
+                json!({ "name": format!("New {time}"), "kind": "sales_channel" }),
+                json!({}),
+            ),
+            ("identity_providers", provider(&format!("new{time}"))),
+        ]
+    }
+}
+
+fn provider(name: &str) -> Json {
+    let of = |path: &str| format!("https://id.example.com/{path}");
+    json!({ "data": { "type": "identity_providers", "attributes": {
+        "name": name, "client_id": "id", "client_secret": "secret", "issuer": of(""), "domains": format!("{name}.example"),
+        "token_url": of("token"), "authorize_url": of("authorize"), "jwks_url": of("jwks"),
+    } } })
+}
+
+/// The paths of the description that have a method.
+fn described(method: &str) -> Vec<String> {
+    let description: Json = serde_json::from_str(guildhall::openapi::text()).unwrap();
+    let paths = description["paths"].as_object().unwrap().iter();
+    paths.filter(|(_, item)| item.get(method).is_some()).map(|(path, _)| path.clone()).collect()
+}
+
+#[tokio::test]
+async fn what_an_operation_costs_does_not_grow_with_what_an_organization_has() {
+    let guild = Guild::new().await;
+    let house = House::new(&guild).await;
+    // Once in vain: what is known from then on is known both times.
+    house.costs(0).await;
+    let little = house.costs(1).await;
+    house.grow().await;
+    house.costs(2).await;
+    let much = house.costs(3).await;
+    let grown: Vec<String> = much
+        .iter()
+        .filter(|(name, steps)| **steps > little[*name] + SLACK)
+        .map(|(name, steps)| format!("{name}: {} steps, then {steps}", little[name]))
+        .collect();
+    assert!(grown.is_empty(), "{grown:#?}");
+}
