@@ -247,12 +247,10 @@ pub fn count_owned(work: &mut Work<'_, '_>, user: &str, by: i64) {
 /// Makes the active member with this address the owner, with the Admin role.
 pub fn hand_over(work: &mut Work<'_, '_>, organization: &str, email: &str) -> Result<()> {
     let unknown = || Error::from(Problem::invalid("new_owner_email", email));
-    // One by one, each by its own index: either of them would have every member looked at.
+    // One by one, each by its own index: asked for either of them, or for the one owner among those who are active, an engine
+    // looks at every member.
     let found = work.tx.all(&[
-        Sql::new(
-            "select id from memberships where organization_id = ? and owner and status = 'active'",
-            [organization.into()],
-        ),
+        Sql::new("select id from memberships where organization_id = ? and owner", [organization.into()]),
         Sql::new(
             "select id from memberships
              where organization_id = ? and user_email_key = ? and status = 'active' and not owner",

@@ -1,14 +1,14 @@
 //! What each operation costs is the same in an organization that has much of everything as in one that has little: counted in
 //! steps of the database, of which each row that is looked at takes some.
 
-use crate::guild::{Guild, Organization, Person, Reply, change, link};
+use crate::guild::{Guild, Organization, Person, Reply, change, few_places, link};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
 /// How many more there are of each kind the second time.
 const MANY: usize = 150;
 /// How many steps more a request may take then: not one for each of them.
-const SLACK: u64 = 100;
+const SLACK: u64 = 140;
 
 /// What is answered with all there is: identifiers have no pages.
 const WHOLE: &str = "/organizations/{organizationId}/relationships/";
@@ -73,7 +73,8 @@ impl<'g> House<'g> {
                 .await;
             let channel = json!({ "name": format!("Channel {number}"), "kind": "sales_channel" });
             let channel = blue.makes("api_credentials", channel, json!({})).await;
-            let member = blue.invites(&format!("member{number}@example.com"), &blue.read_only).await;
+            let member = self.guild.user(&format!("member{number}")).await;
+            let member = blue.invites(&member.email, &blue.read_only).await;
             let opened = json!({ "api_credential": link("api_credentials", &channel), "membership": link("memberships", &member), "role": link("roles", &role) });
             blue.makes("application_memberships", json!({}), opened).await;
             self.heir
@@ -193,8 +194,11 @@ async fn what_an_operation_costs_does_not_grow_with_what_an_organization_has() {
     house.grow().await;
     house.costs(2).await;
     let much = house.costs(3).await;
+    // Lists across all organizations of whoever is in very many of them touch each of those: see decision 22.
+    let is_across = |name: &str| few_places().is_some() && name.contains('/') && !name.contains('{');
     let grown: Vec<String> = much
         .iter()
+        .filter(|(name, _)| !is_across(name))
         .filter(|(name, steps)| **steps > little[*name] + SLACK)
         .map(|(name, steps)| format!("{name}: {} steps, then {steps}", little[name]))
         .collect();
