@@ -1,5 +1,6 @@
 //! What each operation costs is the same in an organization that has much of everything as in one that has little: counted in
-//! steps of the database, of which each row that is looked at takes some.
+//! steps of the database, of which each row that is looked at takes some. Not asked are the making of an organization, and all
+//! identifiers of what one has, which are as many as there are.
 
 use crate::guild::{Guild, Organization, Person, Reply, change, few_places, link};
 use serde_json::{Value as Json, json};
@@ -20,6 +21,8 @@ struct House<'g> {
     heir: Person<'g>,
     organization: Organization<'g>,
     ids: BTreeMap<&'static str, String>,
+    /// A credential that is opened to nobody.
+    spare: String,
 }
 
 /// The steps of each operation.
@@ -35,15 +38,14 @@ impl<'g> House<'g> {
         let membership = blue.invites("mary@example.com", &blue.read_only).await;
         let role = blue.custom_role("Editors").await;
         let of_role = json!({ "role": link("roles", &role) });
-        let may = json!({ "subject": "orders", "can_create": true, "can_read": true, "can_update": false, "can_destroy": false });
-        let permission = blue.makes("permissions", may, of_role.clone()).await;
+        let permission = blue.makes("permissions", may("orders"), of_role.clone()).await;
         let profile = blue.makes("membership_profiles", json!({ "name": "Care" }), json!({})).await;
         let integration = json!({ "name": "Integration", "kind": "integration" });
         let credential = blue.makes("api_credentials", integration, of_role.clone()).await;
-        let opened = json!({ "api_credential": link("api_credentials", &credential), "membership": link("memberships", &membership), "role": link("roles", &role) });
+        let spare = blue.makes("api_credentials", channel("Spare"), json!({})).await;
+        let opened = opens(&credential, &membership, &role);
         let opened = blue.makes("application_memberships", json!({}), opened).await;
-        let of_it = json!({ "data": { "type": "client_secrets", "relationships": { "api_credential": link("api_credentials", &credential) } } });
-        let secret = owner.post("/api/client_secrets", of_it).await.id();
+        let secret = owner.post("/api/client_secrets", secret(&credential)).await.id();
         let provider = owner.post("/api/identity_providers", provider("blue")).await.id();
         let version = owner.get("/api/versions?page[size]=1").await.ids().remove(0);
         let ids = BTreeMap::from([
@@ -58,7 +60,7 @@ impl<'g> House<'g> {
             ("identity_providers", provider),
             ("versions", version),
         ]);
-        Self { guild, owner, heir, organization: blue, ids }
+        Self { guild, owner, heir, organization: blue, ids, spare }
     }
 
     /// More of everything.
@@ -67,22 +69,15 @@ impl<'g> House<'g> {
         for number in 0..MANY {
             let role = blue.custom_role(&format!("Role {number}")).await;
             let of_role = json!({ "role": link("roles", &role) });
-            let may = json!({ "subject": "orders", "can_create": true, "can_read": true, "can_update": false, "can_destroy": false });
-            blue.makes("permissions", may, of_role).await;
+            blue.makes("permissions", may("orders"), of_role).await;
             blue.makes("membership_profiles", json!({ "name": format!("Profile {number}") }), json!({}))
                 .await;
-            let channel = json!({ "name": format!("Channel {number}"), "kind": "sales_channel" });
-            let channel = blue.makes("api_credentials", channel, json!({})).await;
+            let credential =
+                blue.makes("api_credentials", channel(&format!("Channel {number}")), json!({})).await;
             let member = self.guild.user(&format!("member{number}")).await;
             let member = blue.invites(&member.email, &blue.read_only).await;
-            let opened = json!({ "api_credential": link("api_credentials", &channel), "membership": link("memberships", &member), "role": link("roles", &role) });
-            blue.makes("application_memberships", json!({}), opened).await;
-            self.heir
-                .post(
-                    "/api/organizations",
-                    json!({ "data": { "type": "organizations", "attributes": { "name": "Theirs" } } }),
-                )
-                .await;
+            blue.makes("application_memberships", json!({}), opens(&credential, &member, &role)).await;
+            self.heir.creates_organization("Theirs").await;
         }
     }
 
@@ -96,7 +91,7 @@ impl<'g> House<'g> {
             costs.insert(name.to_owned(), now - before);
             before = now;
         };
-        for path in described("get").iter().filter(|path| !path.starts_with(WHOLE)) {
+        for path in described_gets().iter().filter(|path| !path.starts_with(WHOLE)) {
             note(&format!("GET {path}"), &self.owner.get(&self.path(path)).await);
         }
         for filter in [
@@ -122,6 +117,10 @@ impl<'g> House<'g> {
                 );
             }
         }
+        let changed = change("users", &self.owner.id, json!({ "reference": format!("r{time}") }));
+        note("PATCH user", &self.owner.patch("/api/user", changed).await);
+        let resend = format!("/api/memberships/{}/resend", self.ids["memberships"]);
+        note("resending", &self.owner.send("POST", &resend, "").await);
         let path = self.path("/organizations/{id}/transfer_ownership");
         let to =
             |email: &str| change("organizations", &self.organization.id, json!({ "new_owner_email": email }));
@@ -147,26 +146,43 @@ impl<'g> House<'g> {
 
     fn new_ones(&self, time: usize) -> Vec<(&'static str, Json)> {
         let blue = &self.organization;
-        let of = |kind: &'static str, attributes: Json, more: Json| {
-            let mut relationships = more;
-            relationships["organization"] = blue.link();
-            (
-                kind,
-                json!({ "data": { "type": kind, "attributes": attributes, "relationships": relationships } }),
-            )
+        let of = |kind: &'static str, attributes: Json, mut links: Json| {
+            if kind != "permissions" {
+                links["organization"] = blue.link();
+            }
+            (kind, json!({ "data": { "type": kind, "attributes": attributes, "relationships": links } }))
         };
+        let name = format!("New {time}");
+        let role = &self.ids["roles"];
+        let subject = ["customers", "markets", "prices", "skus"][time];
         vec![
             ("memberships", blue.invitation(&format!("new{time}@example.com"), &blue.read_only)),
-            of("roles", json!({ "name": format!("New {time}") }), json!({})),
-            of("membership_profiles", json!({ "name": format!("New {time}") }), json!({})),
-            of(
-                "api_credentials",
-                json!({ "name": format!("New {time}"), "kind": "sales_channel" }),
-                json!({}),
-            ),
+            of("roles", json!({ "name": name }), json!({})),
+            of("permissions", may(subject), json!({ "role": link("roles", role) })),
+            of("membership_profiles", json!({ "name": name }), json!({})),
+            of("api_credentials", channel(&name), json!({})),
+            of("application_memberships", json!({}), opens(&self.spare, &self.ids["memberships"], role)),
+            ("client_secrets", secret(&self.spare)),
             ("identity_providers", provider(&format!("new{time}"))),
         ]
     }
+}
+
+fn may(subject: &str) -> Json {
+    json!({ "subject": subject, "can_create": true, "can_read": true, "can_update": false, "can_destroy": false })
+}
+
+fn channel(name: &str) -> Json {
+    json!({ "name": name, "kind": "sales_channel" })
+}
+
+/// The links by which an application is opened to a member.
+fn opens(credential: &str, membership: &str, role: &str) -> Json {
+    json!({ "api_credential": link("api_credentials", credential), "membership": link("memberships", membership), "role": link("roles", role) })
+}
+
+fn secret(credential: &str) -> Json {
+    json!({ "data": { "type": "client_secrets", "relationships": { "api_credential": link("api_credentials", credential) } } })
 }
 
 fn provider(name: &str) -> Json {
@@ -177,11 +193,11 @@ fn provider(name: &str) -> Json {
     } } })
 }
 
-/// The paths of the description that have a method.
-fn described(method: &str) -> Vec<String> {
+/// The paths of the description that can be read.
+fn described_gets() -> Vec<String> {
     let description: Json = serde_json::from_str(guildhall::openapi::text()).unwrap();
     let paths = description["paths"].as_object().unwrap().iter();
-    paths.filter(|(_, item)| item.get(method).is_some()).map(|(path, _)| path.clone()).collect()
+    paths.filter(|(_, item)| item.get("get").is_some()).map(|(path, _)| path.clone()).collect()
 }
 
 #[tokio::test]
