@@ -41,7 +41,8 @@ impl Origin {
         {
             return Self { address: sender, host: host(&config.domain, own) };
         }
-        if !config.trusted_proxies.contains(&peer) {
+        let is_trusted = |address| config.trusted_proxies.iter().any(|network| network.contains(address));
+        if !is_trusted(peer) {
             return Self { address: peer, host: host(&config.domain, own) };
         }
         let (hops, named) = match config.forwarded_by {
@@ -62,7 +63,7 @@ impl Origin {
         let mut sender = peer;
         for hop in hops.into_iter().rev().map_while(|hop| hop) {
             sender = hop;
-            if !config.trusted_proxies.contains(&hop) {
+            if !is_trusted(hop) {
                 break;
             }
         }
@@ -168,6 +169,16 @@ mod tests {
         let forged = [("x-forwarded-for", "192.0.2.1"), ("x-forwarded-host", "auth.example.test")];
         let origin = read(&[], &forged);
         assert_eq!((origin.address.to_string(), origin.host), ("10.0.0.9".to_owned(), Host::Any));
+    }
+
+    #[test]
+    fn a_proxy_of_a_trusted_network_is_believed_like_one_with_an_address() {
+        let forwarded = [("x-forwarded-for", "192.0.2.1, 10.0.0.7")];
+        for (trusted, sender) in
+            [("10.0.0.0/24", "192.0.2.1"), ("10.0.0.9", "10.0.0.7"), ("10.1.0.0/16", "10.0.0.9")]
+        {
+            assert_eq!(read(&[trusted], &forwarded).address.to_string(), sender, "{trusted}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The settings in force.
 
+mod network;
 mod said;
 
 use crate::app::KEY;
@@ -7,10 +8,11 @@ use crate::clock::DAY;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use guildhall_store::{Options, Postgres, Sqlite};
+pub use network::Network;
 pub use said::Said;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use url::Url;
 
@@ -197,7 +199,7 @@ pub struct Config {
     /// The certificate's key.
     pub tls_key: Option<PathBuf>,
     /// Proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// Whether callers are limited.
     pub rate_limits: Switch,
     /// Who reads client secrets in answers.

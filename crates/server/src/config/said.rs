@@ -2,7 +2,7 @@
 //! `guildhall.toml` of the same name for each.
 
 use super::{
-    Config, ForwardedBy, Limits, LogForm, NO_REPLICA, PlanSetting, SecretReaders, SignUp, Switch,
+    Config, ForwardedBy, Limits, LogForm, NO_REPLICA, Network, PlanSetting, SecretReaders, SignUp, Switch,
     read_database, read_mail, with_replica,
 };
 use crate::access::FEW_PLACES;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "guildhall.toml";
@@ -76,9 +76,15 @@ pub struct Said {
     /// The certificate's key, as PEM
     #[arg(long, env = "GUILDHALL_TLS_KEY", value_name = "FILE", global = true)]
     tls_key: Option<PathBuf>,
-    /// Proxies whose Forwarded and X-Forwarded-* headers are believed
-    #[arg(long, env = "GUILDHALL_TRUSTED_PROXIES", value_name = "IP", value_delimiter = ',', global = true)]
-    trusted_proxies: Option<Vec<IpAddr>>,
+    /// Proxies whose Forwarded and X-Forwarded-* headers are believed, or their networks
+    #[arg(
+        long,
+        env = "GUILDHALL_TRUSTED_PROXIES",
+        value_name = "IP[/BITS]",
+        value_delimiter = ',',
+        global = true
+    )]
+    trusted_proxies: Option<Vec<Network>>,
     /// Whether callers are limited to so many requests a minute [default: on]
     #[arg(long, env = "GUILDHALL_RATE_LIMITS", value_name = "on|off", global = true)]
     rate_limits: Option<Switch>,
