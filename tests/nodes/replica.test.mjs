@@ -7,7 +7,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { freePort, until, wait } from '../tools.mjs'
-import { binary, openHouse, organization } from './house.mjs'
+import { binary, openHouse, openProxy, organization } from './house.mjs'
 
 const primary = process.env.GUILDHALL_TEST_POSTGRES
 const programs = process.env.GUILDHALL_TEST_POSTGRES_PROGRAMS
@@ -139,6 +139,29 @@ test('a replica that is gone is missed by nobody, and found again', async () => 
     await nodes[1].ask('GET', '/api/organizations', { token })
     return (await nodes[1].lists())[0] > before
   })
+})
+
+test('one that hangs in the middle of a list holds up nobody else', { timeout: 180_000 }, async () => {
+  const proxy = await openProxy(replica)
+  const node = await house.node(['--rate-limits', 'off', '--readers', '2', '--database-replica', proxy.url])
+  const list = () => node.ask('GET', '/api/organizations', { token }).then(({ status }) => status)
+  await Promise.all([list(), list(), list(), list()])
+  let wereFirst = false
+  for (let round = 0; round < 10 && !wereFirst; round += 1) {
+    // It has said how far it is, and is never heard of again: whether it was in the middle is the machine's to say.
+    proxy.delay(30)
+    let answered = 0
+    const hanging = [list(), list()].map((one) => one.finally(() => { answered += 1 }))
+    await wait(80 + 10 * (round % 5))
+    proxy.swallow()
+    const others = await Promise.all(Array.from({ length: 10 }, list))
+    wereFirst = answered === 0
+    assert.deepEqual([...await Promise.all(hanging), ...others], Array.from({ length: 12 }, () => 200))
+    proxy.mend()
+  }
+  assert.ok(wereFirst)
+  await node.end()
+  await proxy.close()
 })
 
 test('one that has gone its own way and is further there is not asked', async () => {

@@ -31,6 +31,8 @@ pub(super) enum Mode {
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a statement that writes may take: longer than it may wait for another unit.
 const LONGEST_WRITE: Duration = Duration::from_secs(12);
+/// The same of a unit that said it takes its time. Meanwhile nobody else writes what it has written.
+pub(super) const LONGEST_WORK: Duration = Duration::from_mins(10);
 /// How long a probe may take: whoever asks has not got longer.
 const LONGEST_PROBE: Duration = Duration::from_secs(1);
 /// How long a unit that writes may wait for another one.
@@ -38,7 +40,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// After how long the server ends a transaction of a node that has stopped in the middle of it.
 const ABANDONED: Duration = Duration::from_secs(30);
 /// How much longer than the server a node waits for an answer before it takes the connection for dead.
-const MARGIN: Duration = Duration::from_secs(3);
+pub(super) const MARGIN: Duration = Duration::from_secs(3);
 
 impl Mode {
     /// The settings of its transactions.

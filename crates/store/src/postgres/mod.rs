@@ -206,12 +206,12 @@ fn spawn(
         .map_err(|error| Error::Other(format!("no thread for the database: {error}")))
 }
 
-/// Runs a unit once; says whether a statement was refused, and what becomes of it.
+/// Runs a unit once; says whether another server may answer instead, and what becomes of it.
 fn run_once(connection: &mut Connection, job: &mut Job) -> Option<(bool, Fate)> {
     let mut tx = Tx::new(db::Statements::Postgres(Statements::new(connection)));
     let keep = job.run(&mut tx);
     let db::Statements::Postgres(statements) = tx.into_engine() else { return None };
-    Some((statements.has_failed(), statements.end(keep)))
+    Some((statements.may_pass_elsewhere(), statements.end(keep)))
 }
 
 /// Runs a unit, again and again while it collides with others.

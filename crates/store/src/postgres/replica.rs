@@ -6,7 +6,7 @@ use super::{Waiting, run_once};
 use crate::db::Job;
 use crate::slow::Slow;
 use crate::{Error, Result};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub(crate) const POSITION: &str = "select case when pg_is_in_recovery() then nul
 
 /// How long a replica may take to get there; the primary has answered long since.
 const LAG: Duration = Duration::from_millis(15);
-/// How long an answer of a replica that is there may take.
+/// How long a replica may take to say how far it is.
 const PATIENCE: Duration = Duration::from_millis(150);
 /// How often it is asked whether it has.
 const STEP: Duration = Duration::from_millis(2);
@@ -28,7 +28,6 @@ const STEP: Duration = Duration::from_millis(2);
 struct Asked {
     job: Job,
     position: String,
-    since: Instant,
 }
 
 /// What became of units that might have been answered by a replica.
@@ -42,6 +41,7 @@ pub(crate) struct Count {
 #[derive(Clone)]
 pub(crate) struct Replica {
     send: Sender<Asked>,
+    primary: Sender<Waiting>,
     count: Arc<Count>,
 }
 
@@ -53,7 +53,8 @@ impl Replica {
         statements: &Arc<AtomicU64>,
         primary: &Sender<Waiting>,
     ) -> Result<Self> {
-        let (send, jobs) = unbounded();
+        // Handed over from hand to hand: nobody waits for one that is slow or hangs while the primary could answer.
+        let (send, jobs) = bounded(0);
         let count = Arc::<Count>::default();
         for _ in 0..readers {
             let slow = Arc::new(Slow::of(1));
@@ -64,12 +65,16 @@ impl Replica {
                 .spawn(move || answer_all(connection, &jobs, &primary, &count))
                 .map_err(|error| Error::Other(format!("no thread for the replica: {error}")))?;
         }
-        Ok(Self { send, count })
+        Ok(Self { send, primary: primary.clone(), count })
     }
 
-    /// Asks it. The unit may be run again.
+    /// Asks it, or the primary if all of its connections are in use. The unit may be run again.
     pub(crate) fn read(&self, job: Job, position: String) {
-        drop(self.send.send(Asked { job, position, since: Instant::now() }));
+        if let Err(TrySendError::Full(asked) | TrySendError::Disconnected(asked)) =
+            self.send.try_send(Asked { job, position })
+        {
+            pass_on(asked.job, &self.primary, &self.count);
+        }
     }
 
     /// How many units it has answered, and how many the primary has instead.
@@ -79,19 +84,22 @@ impl Replica {
 }
 
 fn answer_all(mut connection: Connection, jobs: &Receiver<Asked>, primary: &Sender<Waiting>, count: &Count) {
-    for Asked { mut job, position, since } in jobs {
-        // One that hangs holds nobody up but those that it has at hand.
-        let may = since.elapsed() <= PATIENCE && has_got_to(&mut connection, &position);
+    for Asked { mut job, position } in jobs {
+        let may = has_got_to(&mut connection, &position);
         let tried = may.then(|| run_once(&mut connection, &mut job));
         // A refusal of the unit's own is an answer as well.
         if matches!(tried, Some(Some((false, _)))) {
             count.answered.fetch_add(1, Ordering::Relaxed);
             job.answer(Ok(()));
         } else {
-            count.passed_on.fetch_add(1, Ordering::Relaxed);
-            drop(primary.send(Waiting { job, since: Instant::now() }));
+            pass_on(job, primary, count);
         }
     }
+}
+
+fn pass_on(job: Job, primary: &Sender<Waiting>, count: &Count) {
+    count.passed_on.fetch_add(1, Ordering::Relaxed);
+    drop(primary.send(Waiting { job, since: Instant::now() }));
 }
 
 /// Whether it is there, and as far as that. It is asked before the transaction begins: a snapshot that is older than

@@ -16,6 +16,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SAY_AGAIN: u32 = 10;
 /// How long a step may wait for a table that somebody else holds, as a backup does.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to look at the version.
+const LONGEST_LOOK: Duration = Duration::from_secs(15);
 /// How long the statements of a step may take: an index on a large table is a matter of minutes.
 const LONGEST_STEP: Duration = Duration::from_hours(2);
 
@@ -55,12 +57,16 @@ pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) ->
         "begin; set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock({LOCK})"
     );
     wait(&runtime, LONGEST_STEP, keeper.batch_execute(&lock))?;
-    let prepared = runtime.block_on(async {
+    let prepared = async {
         // An older program is refused before it changes anything.
         migrate::apply_postgres(&mut worker, migrations).await?;
         worker.batch_execute(FUNCTIONS).await.map_err(|error| {
             Error::Other(format!("the schema could not be brought up to date: {}", told(&error)))
         })
+    };
+    let prepared = runtime.block_on(async {
+        let late = |_| Err(Error::Other("it takes too long to bring the schema up to date".to_owned()));
+        tokio::time::timeout(LONGEST_STEP, prepared).await.unwrap_or_else(late)
     });
     let ended = wait(&runtime, LONGEST_STEP, keeper.batch_execute("rollback"));
     prepared.and(ended)
@@ -73,7 +79,11 @@ pub(super) fn version(target: &Target) -> Result<Option<u32>> {
     let Reached { client, .. } = reach(target, &runtime, false)?;
     // Nothing is prepared: behind a pooler that would be left on somebody's connection. What is wrong is that there is
     // no such table.
-    let found = runtime.block_on(client.simple_query(migrate::VERSION)).unwrap_or_default();
+    let asked = async { tokio::time::timeout(LONGEST_LOOK, client.simple_query(migrate::VERSION)).await };
+    let found = runtime
+        .block_on(asked)
+        .map_err(|_| Error::Other(format!("the database at {} is silent", target.name())))?;
+    let found = found.unwrap_or_default();
     Ok(found.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
         _ => None,

@@ -1,6 +1,6 @@
 //! The statements of one transaction, and how it ends.
 
-use super::connection::{Connection, Mode, Open, numbered, wait};
+use super::connection::{Connection, LONGEST_WORK, MARGIN, Mode, Open, numbered, wait};
 use super::words::{Failure, judged};
 use crate::slow::LONG;
 use crate::{Error, Result, Rows, Sql, Value};
@@ -19,6 +19,8 @@ pub(crate) struct Statements<'a> {
     begun: bool,
     failure: Option<Failure>,
     patience: Duration,
+    /// Whether the server was asked to end a statement: it may still do so to a later one.
+    told_to_end: bool,
 }
 
 /// What becomes of a unit.
@@ -43,7 +45,7 @@ type Found = (Vec<Row>, u64);
 impl<'a> Statements<'a> {
     pub(super) fn new(connection: &'a mut Connection) -> Self {
         let patience = connection.mode.patience();
-        Self { connection, begun: false, failure: None, patience }
+        Self { connection, begun: false, failure: None, patience, told_to_end: false }
     }
 
     pub(crate) fn rows(&mut self, sql: &Sql) -> Result<Rows> {
@@ -65,12 +67,18 @@ impl<'a> Statements<'a> {
         self.rows(&Sql::text("select 1")).map(drop)
     }
 
-    /// Lets the statements to come take as long as they do.
+    /// Lets the statements to come take as long as they do; those of a unit that writes, and has others wait, within limits.
     pub(crate) fn take_time(&mut self) -> Result<()> {
-        self.patience = Duration::from_hours(24);
-        let settings = "select set_config('statement_timeout', '0', true), \
-                        set_config('idle_in_transaction_session_timeout', '0', true)";
-        self.execute(&Sql::text(settings)).map(drop)
+        let settings = if self.connection.mode == Mode::Write {
+            self.patience = LONGEST_WORK + MARGIN;
+            format!("select set_config('statement_timeout', '{}', true)", LONGEST_WORK.as_millis())
+        } else {
+            self.patience = Duration::from_hours(24);
+            "select set_config('statement_timeout', '0', true), \
+                    set_config('idle_in_transaction_session_timeout', '0', true)"
+                .to_owned()
+        };
+        self.execute(&Sql::text(&settings)).map(drop)
     }
 
     /// Asks some statements at once, and answers for each of them or with the first one's refusal.
@@ -84,7 +92,7 @@ impl<'a> Statements<'a> {
         let is_first = !self.begun;
         let mut asked = self.ask_once(statements);
         // With its first statement a unit has done nothing yet: it may ask again on a new connection when the old
-        // one broke while nobody used it, and with a new plan when the schema has changed meanwhile.
+        // one broke while nobody used it (one that is silent has cost the caller enough time), and with a new plan when the schema has changed meanwhile.
         let again = match self.failure {
             Some(Failure::Outdated) => true,
             // Another connection to a replica may be one that is behind.
@@ -114,6 +122,7 @@ impl<'a> Statements<'a> {
         let (slow, ending) = (self.connection.slow.clone(), self.connection.ending());
         let (runtime, open) = self.connection.parts();
         let open = open.ok_or(Error::Down)?;
+        let told_to_end = &mut self.told_to_end;
         let asked = runtime.block_on(async {
             let mut asking = pin!(found(open, statements, !begun));
             // Units that write wait for each other, and those that said so take their time.
@@ -126,6 +135,7 @@ impl<'a> Statements<'a> {
             let may = slow.enter();
             let ended = async {
                 if !may {
+                    *told_to_end = true;
                     ending.await;
                 }
                 asking.await
@@ -138,7 +148,7 @@ impl<'a> Statements<'a> {
         });
         let (failure, error) = match asked {
             Ok(Ok(found)) => return Ok(found),
-            Err(_) => (Failure::Lost, Error::Down),
+            Err(_) => (Failure::Silent, Error::Down),
             Ok(Err(Trouble::Begin(error))) => match judged(&error, mode) {
                 (Failure::Lost, error) => (Failure::Lost, error),
                 // A server that takes no transaction that writes has become one that only reads.
@@ -148,7 +158,7 @@ impl<'a> Statements<'a> {
         };
         self.failure = Some(failure);
         match failure {
-            Failure::Lost => self.connection.close(),
+            Failure::Lost | Failure::Silent => self.connection.close(),
             // It may be another server that is needed: the next unit looks for one.
             Failure::Unavailable => self.connection.rest(),
             Failure::Outdated => {
@@ -161,9 +171,9 @@ impl<'a> Statements<'a> {
         Err(error)
     }
 
-    /// Whether a statement was refused.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.failure.is_some()
+    /// Whether another server may answer what this one did not. What takes too long here does so there as well.
+    pub(crate) fn may_pass_elsewhere(&self) -> bool {
+        self.failure.is_some_and(|failure| failure != Failure::TooSlow)
     }
 
     /// Ends the transaction: with what it did, if the unit and nothing else is against it.
@@ -173,7 +183,7 @@ impl<'a> Statements<'a> {
             None if keep && self.connection.mode == Mode::Write => self.commit(),
             Some(Failure::Unreachable | Failure::Unavailable) => Fate::Settled(Err(Error::Down)),
             // A unit that reads may be run once only, and has answered with what went wrong.
-            Some(Failure::Lost) if self.connection.mode == Mode::Write => Fate::Again,
+            Some(Failure::Lost | Failure::Silent) if self.connection.mode == Mode::Write => Fate::Again,
             Some(Failure::Collided | Failure::Outdated) if self.connection.mode == Mode::Write => {
                 self.leave();
                 Fate::Again
@@ -183,7 +193,11 @@ impl<'a> Statements<'a> {
                 Fate::Anew
             }
             _ => {
-                self.leave();
+                if self.told_to_end {
+                    self.connection.close();
+                } else {
+                    self.leave();
+                }
                 Fate::Settled(Ok(()))
             }
         }

@@ -12,6 +12,8 @@ pub(super) enum Failure {
     Unreachable,
     /// The connection broke.
     Lost,
+    /// Nothing was answered, for longer than the server itself would have let it take.
+    Silent,
     /// The server takes nothing at this moment: it is full, or has become one that only reads.
     Unavailable,
     /// Another transaction was in the way.
@@ -20,6 +22,8 @@ pub(super) enum Failure {
     Taken,
     /// The schema has changed under what was prepared.
     Outdated,
+    /// It took longer than it may.
+    TooSlow,
     /// A statement was refused; nothing else is taken after that.
     Refused,
 }
@@ -40,7 +44,7 @@ pub(super) fn judged(error: &tokio_postgres::Error, mode: Mode) -> (Failure, Err
             taken => (Failure::Refused, taken),
         },
         _ if *code == SqlState::FOREIGN_KEY_VIOLATION => (Failure::Refused, Error::ForeignKey),
-        _ if *code == SqlState::QUERY_CANCELED => (Failure::Refused, Error::TooSlow),
+        _ if *code == SqlState::QUERY_CANCELED => (Failure::TooSlow, Error::TooSlow),
         _ if *code == SqlState::T_R_SERIALIZATION_FAILURE
             || *code == SqlState::T_R_DEADLOCK_DETECTED
             || *code == SqlState::LOCK_NOT_AVAILABLE =>
