@@ -127,16 +127,24 @@ test('a house that is lived in moves all the same', async () => {
 })
 
 test('what moved from one row to another since the last time is no obstacle', async () => {
-  const file = `sqlite:${path.join(folder, 'swapped.db')}`
-  told('copy', '--from', house.url, '--to', file)
+  const server = await openHouse()
+  const targets = [`sqlite:${path.join(folder, 'swapped.db')}`, server.url]
+  for (const target of targets) told('copy', '--from', house.url, '--to', target)
   const [one, other] = await house.query('select id, slug from organizations order by id limit 2')
   await house.query("update organizations set slug = 'for-a-moment' where id = $1", [one.id])
   await house.query('update organizations set slug = $2 where id = $1', [other.id, one.slug])
   await house.query('update organizations set slug = $2 where id = $1', [one.id, other.slug])
   const [{ id }] = await house.query("select id from memberships where not owner order by id limit 1")
   await house.query("update memberships set id = 'zzzzzzzzzz' where id = $1", [id])
-  assert.ok(told('copy', '--from', house.url, '--to', file).settled)
-  assert.deepEqual(told('copy', '--from', house.url, '--to', file).written, 0)
+  // An organization has another owner.
+  const [heir] = await house.query('select id, organization_id from memberships where not owner and organization_id = $1 order by id limit 1', [one.id])
+  await house.query('update memberships set owner = false where owner and organization_id = $1', [one.id])
+  await house.query('update memberships set owner = true where id = $1', [heir.id])
+  for (const target of targets) {
+    assert.ok(told('copy', '--from', house.url, '--to', target).settled)
+    assert.equal(told('copy', '--from', house.url, '--to', target).written, 0)
+  }
+  await server.close()
 })
 
 test('nobody loses a house by a slip', async () => {
@@ -214,6 +222,29 @@ test('a backup is made while serving, checked before it is called one, and comes
   node.begin()
   await until('the node', () => node.isReady())
   assert.deepEqual((await node.ask('GET', '/api/organizations?page[size]=1', { token })).json, shown.json)
+})
+
+test('the key of a backup takes the place of another one, which stays beside it, and belongs to whomever that belonged to', async () => {
+  const other = await openHouse()
+  const server = await other.node()
+  await server.end()
+  const key = path.join(server.data, 'secret.key')
+  const own = fs.readFileSync(key)
+  const somebody = process.getuid() === 0 ? 65534 : process.getuid()
+  fs.chownSync(key, somebody, process.getgid())
+  const backup = path.join(folder, 'of-another')
+  told('backup', backup, '--data', node.data, '--database', house.url)
+  const restore = (...words) => run('restore', backup, ...words, '--data', server.data, '--database', other.url)
+  assert.match(restore().stderr, /is another key than that of the backup/)
+  for (const name of ['before-restore', 'before-restore-2']) {
+    assert.equal(restore('--replace').status, 0)
+    assert.deepEqual(fs.readFileSync(`${key}.${name}`), own)
+    assert.deepEqual(fs.readFileSync(key), fs.readFileSync(path.join(backup, 'secret.key')))
+    const { uid, mode } = fs.statSync(key)
+    assert.deepEqual([uid, mode & 0o777], [somebody, 0o600])
+    fs.writeFileSync(key, own)
+  }
+  await other.close()
 })
 
 test('a file is backed up while people work in it, and comes back', async () => {

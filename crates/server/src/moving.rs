@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const BATCH: i64 = 500;
 /// How many values are written in one statement; engines limit that.
 const MOST_ARGUMENTS: usize = 10_000;
+/// How many rows are deleted in one unit, which has to end in time.
+const MOST_CLEARED: usize = 10_000;
 /// How often all is compared at most, while somebody goes on writing to the first database.
 const MOST_PASSES: u32 = 3;
 
@@ -114,8 +116,15 @@ fn is_in_the_way(error: &anyhow::Error) -> bool {
 async fn clear(db: &Db) -> Result<u64> {
     let mut deleted = 0;
     for table in db.read(tables).await?.into_iter().rev() {
-        let gone = db.write(move |tx| tx.execute(&Sql::text(&format!("delete from {}", table.name)))).await?;
-        deleted += u64::try_from(gone).unwrap_or(0);
+        let act: Arc<str> = format!("delete from {}", table.name).into();
+        loop {
+            let (act, name) = (act.clone(), table.name.clone());
+            let gone = db.write(move |tx| tx.some(&act, &name, "true", [], MOST_CLEARED)).await?;
+            deleted += u64::try_from(gone).unwrap_or(0);
+            if gone < MOST_CLEARED {
+                break;
+            }
+        }
     }
     Ok(deleted)
 }

@@ -181,9 +181,10 @@ pub(super) async fn restore(config: Config, words: Restore, as_json: bool) -> Re
     );
     let moved = moving::copy(&from, &to, bar()).await?;
     ensure!(moved.settled, "somebody goes on writing to the database: stop the servers and run this again");
-    // The key last: until everything else is in, the one that is there opens what is there.
+    // The key last: until everything else is in, the one that is there opens what is there. It stays in its place until the
+    // other one takes that, and whose it is that is, too.
     if is_other {
-        fs::rename(&own, own.with_added_extension("before-restore"))?;
+        write_private(&aside(&own), &fs::read(&own)?)?;
     }
     if is_other || !own.exists() {
         write_private(&own, &kept)?;
@@ -194,6 +195,14 @@ pub(super) async fn restore(config: Config, words: Restore, as_json: bool) -> Re
         as_json,
         &format!("the last one found both the same. {} is in the database.", folder.display()),
     )
+}
+
+/// Where a key that another one takes the place of is kept: beside it, where none is yet.
+fn aside(key: &Path) -> PathBuf {
+    let names = std::iter::once("before-restore".to_owned())
+        .chain((2_u32..).map(|number| format!("before-restore-{number}")));
+    let mut files = names.map(|name| key.with_added_extension(name));
+    files.find(|file| !file.exists()).unwrap_or_else(|| key.with_added_extension("before-restore"))
 }
 
 /// Opens a backup as a server would: every page is sound, every row is there, and the key opens what is sealed.
