@@ -96,16 +96,18 @@ test('connections that end in one direction, and slow ones, lose nothing', async
   await load.stop()
 })
 
-test('a network that swallows everything is noticed, other nodes are not harmed, and nothing acknowledged is lost', async () => {
+test('a network that swallows everything is noticed, other nodes are not harmed, and nothing acknowledged is lost', async (t) => {
   const load = house.writing([node, direct], token)
   await load.more(20)
   proxy.swallow()
-  // The network swallows until all have answered. Nobody waits as long as a large piece of work may take, which is two minutes.
+  const began = Date.now()
+  // The network swallows until all have answered: twenty seconds at most, and the machine's own time.
   const asked = [
     direct.ask('GET', '/api/user', { token }), node.ask('GET', '/api/user', { token }), node.ask('GET', '/readyz'),
     ...[1, 2, 3, 4, 5, 6].map((number) => node.ask('POST', '/api/organizations', { token, body: organization(`Swallowed ${number}`) }))
   ]
-  const [fine, ...stuck] = await Promise.race([Promise.all(asked), wait(90_000).then(() => [])])
+  const [fine, ...stuck] = await Promise.race([Promise.all(asked), wait(30_000).then(() => [])])
+  t.diagnostic(`all had answered after ${Date.now() - began} ms`)
   assert.equal(fine?.status, 200)
   assert.deepEqual(stuck.map(({ status }) => status), [503, 503, 503, 503, 503, 503, 503, 503])
   proxy.mend()

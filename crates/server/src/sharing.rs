@@ -25,9 +25,22 @@ const RATES: &str = "rates";
 pub const SIGNING_KEYS: &str = "signing_keys";
 
 /// Tells the others what happened here and learns what happened there, as long as it runs.
+///
+/// What others used up is heard at once where it can be heard, and looked for with each telling everywhere.
 pub async fn keep_telling(app: Arc<App>) {
+    let mut notices = app.db.notices();
     loop {
-        tokio::time::sleep(PAUSE).await;
+        let pause = tokio::time::sleep(PAUSE);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                Ok(()) = notices.changed() => {}
+            }
+            if let Err(error) = learn_used_up(&app).await {
+                tracing::debug!("what others used up is not known yet: {error}");
+            }
+        }
         if let Err(error) = tell(&app).await {
             tracing::warn!("what was asked and guessed here could not be told: {error}");
         }
@@ -41,9 +54,14 @@ pub async fn tell(app: &App) -> Result<(), Error> {
     rates.and(guesses)
 }
 
+/// What counts requests, where others count them, too.
+fn shared_limiter(app: &App) -> Option<&Limiter> {
+    app.limiter.as_ref().filter(|_| app.db.is_server())
+}
+
 async fn tell_all_rates(app: &App) -> Result<(), Error> {
-    let Some(limiter) = app.limiter.as_ref().filter(|_| app.db.is_server()) else { return Ok(()) };
-    learn_used_up(app, limiter).await?;
+    let Some(limiter) = shared_limiter(app) else { return Ok(()) };
+    learn_used_up(app).await?;
     let mut seen = limiter.take_unshared();
     // In one order on all nodes, so that none waits for one that waits for it.
     seen.sort_by_cached_key(Seen::name);
@@ -63,7 +81,8 @@ async fn tell_all_rates(app: &App) -> Result<(), Error> {
 
 /// Learns which windows are used up, if there are others than before: whoever used one up somewhere else has not been
 /// here yet, so that nothing here would ask for them.
-async fn learn_used_up(app: &App, limiter: &Limiter) -> Result<(), Error> {
+async fn learn_used_up(app: &App) -> Result<(), Error> {
+    let Some(limiter) = shared_limiter(app) else { return Ok(()) };
     let now = app.clock.now();
     let (known, least) = (limiter.known(), i64::from(app.config.limits.least()));
     let learnt = app.db.read(move |tx| -> Result<_, Error> {
