@@ -37,12 +37,15 @@ pub(crate) fn refusal(asked: &Asked, error: Error) -> Answer {
     let answer = match error {
         Error::Refused(problems) => refuse(&problems),
         Error::Store(guildhall_store::Error::Unique { .. }) => refuse(&[Problem::not_unique()]),
-        Error::Store(guildhall_store::Error::TooSlow) => {
+        Error::Store(guildhall_store::Error::TooSlow) if asked.method.is_safe() => {
             let detail = "This query takes too long: filter by an organization, an id or an address as well.";
             refuse(&[Problem::new(503, "SERVICE_UNAVAILABLE", "Service unavailable", detail)])
         }
         Error::Store(
+            // What it was for was deleted meanwhile, or what was to be deleted was needed: the next time is told so.
             error @ (guildhall_store::Error::Busy
+            | guildhall_store::Error::ForeignKey
+            | guildhall_store::Error::TooSlow
             | guildhall_store::Error::Down
             | guildhall_store::Error::Disk(_)),
         ) => {

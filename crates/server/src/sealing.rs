@@ -128,6 +128,8 @@ async fn seal_anew(
         let rows = app
             .db
             .read(move |tx| -> Result<_, Error> {
+                // There are many letters, and few of them are still sealed.
+                tx.take_time()?;
                 let sql = format!(
                     "select {key}, {column} from {table} where {key} > ? and {column} <> ''
                      and {column} not like ? || '%' order by {key} limit ?"

@@ -103,17 +103,21 @@ pub fn put_off(
     trouble: Option<&str>,
     now: i64,
 ) -> Result<(), Error> {
-    let mut sql = Sql::text("update letters set leased_until = null, failure = coalesce(");
-    sql.bind(trouble).push(", failure) where id in (").bind_list(ids.to_vec()).push(")");
     // Another lane may have leased them since.
-    sql.push(" and leased_by = ").bind(lane);
+    let are_ours = |sql: &mut Sql| {
+        sql.push(" where id in (").bind_list(ids.to_vec()).push(") and leased_by = ").bind(lane);
+    };
+    let mut sql = Sql::text("update letters set leased_until = null, failure = coalesce(");
+    sql.bind(trouble).push(", failure)");
+    are_ours(&mut sql);
     tx.execute(&sql)?;
     if trouble.is_none() {
         return Ok(());
     }
     let mut sql = Sql::text("update letters set due_at = null, sealed = '', refused_at = ");
-    sql.bind(now).push(" where created_at <= ").bind(now - PATIENCE).push(" and id in (");
-    sql.bind_list(ids.to_vec()).push(")");
+    sql.bind(now);
+    are_ours(&mut sql);
+    sql.push(" and created_at <= ").bind(now - PATIENCE);
     tx.execute(&sql).map(drop)
 }
 

@@ -282,10 +282,10 @@ pub fn erase(work: &mut Work<'_, '_>, organization: &Record) -> Result<bool> {
     work.delete(organization)?;
     let sql = "delete from sizes where owner = ? and kind <> 'versions'";
     work.tx.execute(&Sql::new(sql, [(&organization.id).into()]))?;
-    work.tx.execute(&Sql::new(
-        "delete from milestones where kind = ? and owner = ?",
-        [memberships::MEMBERSHIPS.spec.kind.into(), (&organization.id).into()],
-    ))?;
+    for spec in kinds.iter().filter(|spec| spec.milestones) {
+        let sql = "delete from milestones where kind = ? and owner = ?";
+        work.tx.execute(&Sql::new(sql, [spec.kind.into(), (&organization.id).into()]))?;
+    }
     Ok(true)
 }
 
