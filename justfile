@@ -66,6 +66,15 @@ cluster rounds="4":
     npm --prefix tests/nodes ci --no-audit --no-fund --loglevel=error
     GUILDHALL=$PWD/target/release/guildhall ROUNDS={{rounds}} node --test --test-force-exit --test-reporter=spec tests/cluster/failover.test.mjs
 
+# Restarts nodes of an earlier revision as nodes of this one, one after the other while people work
+upgrade before:
+    rm -rf target/before && git worktree prune
+    git worktree add --detach target/before {{before}}
+    cargo build --locked --manifest-path target/before/Cargo.toml --target-dir target/before/target
+    cargo build --locked
+    npm --prefix tests/nodes ci --no-audit --no-fund --loglevel=error
+    GUILDHALL_BEFORE=$PWD/target/before/target/debug/guildhall tests/with-postgres npm --prefix tests/nodes test -- rolling.test.mjs
+
 # Ten million random texts for each place that takes texts of strangers apart. None of these places has unsafe code, so no
 # sanitizer: that is thirty times as fast.
 fuzz runs="10000000":

@@ -100,8 +100,8 @@ export const openHouse = async () => {
   const nodes = []
   let count = 0
 
-  // A server with a data folder of its own; `database` may lead through something else.
-  const node = async (flags = [], { database = url.href, ready = true, env: more = {} } = {}) => {
+  // A server with a data folder of its own; `database` may lead through something else, and `program` may be an earlier one.
+  const node = async (flags = [], { database = url.href, ready = true, env: more = {}, program = binary } = {}) => {
     const data = path.join(folder, `node-${(count += 1)}`)
     fs.mkdirSync(data, { mode: 0o700 })
     if (fs.existsSync(key)) fs.copyFileSync(key, path.join(data, 'secret.key'))
@@ -111,7 +111,7 @@ export const openHouse = async () => {
     let child
     let log = ''
     const begin = () => {
-      child = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`, ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+      child = spawn(program, ['serve', '--listen', `127.0.0.1:${port}`, ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] })
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => { log += text })
     }
     process.once('exit', () => child?.kill('SIGKILL'))
@@ -131,9 +131,11 @@ export const openHouse = async () => {
       ask,
       log: () => log,
       begin,
+      // From the next beginning on it is this program.
+      upgrade: () => { program = binary },
       isReady: () => ask('GET', '/readyz').then((answer) => answer.status === 200, () => false),
       running: () => child.exitCode === null && child.signalCode === null,
-      command: (...words) => JSON.parse(execFileSync(binary, ['--json', ...words], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })),
+      command: (...words) => JSON.parse(execFileSync(program, ['--json', ...words], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })),
       end: async (signal = 'SIGTERM') => {
         if (!self.running()) return
         const ended = new Promise((resolve) => child.once('exit', resolve))

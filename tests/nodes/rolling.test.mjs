@@ -1,4 +1,5 @@
-// One node after the other is stopped and started, behind the proxy as it is shipped, while people work.
+// One node after the other is stopped and started, behind the proxy as it is shipped, while people work. With
+// GUILDHALL_BEFORE, the program of an earlier release, they are nodes of that which become nodes of this one: `just upgrade`.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -6,7 +7,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { freePort, until, wait } from '../tools.mjs'
-import { asking, openHouse, organization } from './house.mjs'
+import { asking, binary, membership, openHouse, organization } from './house.mjs'
 
 const WRITERS = 6
 // The proxy notices after two seconds that a node stops.
@@ -32,31 +33,51 @@ const openFront = async (nodes) => {
   return { ask, close: () => { front.kill('SIGKILL'); fs.rmSync(folder, { recursive: true }) } }
 }
 
-test('nobody is refused while one node after the other is restarted', { timeout: 120_000 }, async () => {
-  const nodes = [await house.node(FLAGS), await house.node(FLAGS)]
+// What somebody does to an organization of theirs, step by step; answers what did not go as it should.
+const oneRound = async (ask, token, name) => {
+  const wrong = []
+  const step = async (wanted, method, path, body) => {
+    const answer = await ask(method, path, { token, body }).catch((error) => ({ status: `${error.cause?.code ?? error}` }))
+    if (answer.status === wanted) return answer.json
+    wrong.push(`${method} ${path} ${answer.status} ${answer.text ?? ''}`)
+  }
+  const made = await step(201, 'POST', '/api/organizations?include=roles', organization(name))
+  if (!made) return { wrong }
+  const { id, type } = made.data
+  const invited = await step(201, 'POST', '/api/memberships', membership(`${name.replaceAll(' ', '-')}@example.com`, id, made.included[0].id))
+  await step(200, 'PATCH', `/api/organizations/${id}`, { data: { id, type, attributes: { name: `${name} renamed` } } })
+  const found = await step(200, 'GET', `/api/organizations?filter[q][name_cont]=${encodeURIComponent(`${name} ren`)}&include=memberships`)
+  if (found && found.meta.record_count !== 1) wrong.push(`${found.meta.record_count} organizations for ${name}`)
+  const history = await step(200, 'GET', `/api/organizations/${id}/versions`)
+  if (history && history.meta.record_count !== 2) wrong.push(`${history.meta.record_count} versions of ${name}`)
+  if (invited) await step(204, 'DELETE', `/api/memberships/${invited.data.id}`)
+  return { id, wrong }
+}
+
+test('nobody is refused while one node after the other is restarted', { timeout: 240_000 }, async () => {
+  const program = process.env.GUILDHALL_BEFORE ?? binary
+  const nodes = [await house.node(FLAGS, { program }), await house.node(FLAGS, { program })]
   const front = await openFront(nodes)
   const token = await nodes[0].token(house.user(nodes[0], 'ada'))
   const [made, failed] = [[], []]
   let going = true
   const work = async (writer) => {
     for (let number = 0; going; number += 1) {
-      const body = organization(`O ${writer} ${number}`)
-      const asked = number % 2 ? front.ask('GET', '/api/user', { token }) : front.ask('POST', '/api/organizations', { token, body })
-      const answer = await asked.catch((error) => ({ status: `${error.cause?.code ?? error}` }))
-      if (answer.status === 201) made.push(answer.json.data.id)
-      else if (answer.status !== 200) {
-        failed.push(`${answer.status} ${answer.text ?? ''}`)
-        await wait(100)
-      }
+      const { id, wrong } = await oneRound(front.ask, token, `O ${writer} ${number}`)
+      if (id) made.push(id)
+      if (!wrong.length) continue
+      failed.push(...wrong)
+      await wait(100)
     }
   }
   const all = Array.from({ length: WRITERS }, (_, writer) => work(writer))
-  const more = () => { const wanted = made.length + 40; return until('more writes', () => made.length >= wanted, 60_000) }
+  const more = () => { const wanted = made.length + 20; return until('more writes', () => made.length >= wanted, 60_000) }
   try {
     await more()
     for (const node of nodes) {
       await node.end()
       await more()
+      node.upgrade()
       node.begin()
       await until('the node again', node.isReady)
       // As long as the proxy takes to see it.
@@ -69,8 +90,8 @@ test('nobody is refused while one node after the other is restarted', { timeout:
     front.close()
   }
   assert.deepEqual(failed, [])
-  const rows = await house.query('select id from organizations')
-  assert.equal(rows.length, made.length)
+  const rows = await house.query('select o.id, (select count(*)::int from memberships m where m.organization_id = o.id) as members from organizations o')
+  assert.deepEqual([rows.length, [...new Set(rows.map(({ members }) => members))]], [made.length, [1]])
 })
 
 test('a node that stops says so, hangs up after each answer, and goes on for as long as it was told', async () => {
