@@ -52,7 +52,8 @@ test('a house outgrows one machine as the README tells, and survives the loss of
   assert.match(type(move), /the last one found both the same/)
   await first.end()
   assert.match(type(move), /the last one found both the same/)
-  const nodes = running(`${database}\n${start}wait`)
+  // It ends when all that it has started has ended.
+  const nodes = running(`trap : TERM\n${database}\n${start}wait || wait`)
   for (const port of [8081, 8082, 8080]) await until('the nodes', isReady(ports[port]))
   const { client_id: id, client_secret: secret } = me
   const client = running(`export CLIENT_ID=${id} CLIENT_SECRET=${secret} DOMAIN=guildhall.localhost:8443\n${example}`)
@@ -79,7 +80,7 @@ test('a house outgrows one machine as the README tells, and survives the loss of
   for (const [text, flag] of [[serve, '--database'], [lists, '--database-replica'], [watch, '--metrics-listen'], [trace, '--traces']]) {
     assert.match(text, new RegExp(`${flag} `))
     const node = running(`${database}\n${domain}\n${own(text)} --listen 127.0.0.1:${port}`)
-    await until(`a node with ${flag}: ${node.said()}`, isReady(port))
+    await until(`a node with ${flag}`, isReady(port)).catch((error) => { throw new Error(`${error.message}: ${node.said()}`) })
     if (text === watch) assert.match(await fetch(`http://${metrics}/metrics`).then((answer) => answer.text()), /^guildhall_database_up 1$/m)
     await node.end()
   }

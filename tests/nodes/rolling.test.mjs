@@ -48,9 +48,13 @@ const oneRound = async (ask, token, name) => {
   await step(200, 'PATCH', `/api/organizations/${id}`, { data: { id, type, attributes: { name: `${name} renamed` } } })
   const found = await step(200, 'GET', `/api/organizations?filter[q][name_cont]=${encodeURIComponent(`${name} ren`)}&include=memberships`)
   if (found && found.meta.record_count !== 1) wrong.push(`${found.meta.record_count} organizations for ${name}`)
-  const history = await step(200, 'GET', `/api/organizations/${id}/versions`)
-  if (history && history.meta.record_count !== 2) wrong.push(`${history.meta.record_count} versions of ${name}`)
-  if (invited) await step(204, 'DELETE', `/api/memberships/${invited.data.id}`)
+  if (invited) {
+    const { id, type } = invited.data
+    await step(200, 'PATCH', `/api/memberships/${id}`, { data: { id, type, attributes: { reference: name } } })
+    const history = await step(200, 'GET', `/api/memberships/${id}/versions`)
+    if (history && history.meta.record_count !== 1) wrong.push(`${history.meta.record_count} versions of ${name}`)
+    await step(204, 'DELETE', `/api/memberships/${id}`)
+  }
   return { id, wrong }
 }
 
