@@ -163,10 +163,11 @@ fn search(
         return Ok(None);
     }
     let beginning: String = piece.chars().take(LONGEST).collect();
-    let mut sql = Sql::text("select s.id, s.");
-    sql.push(owner).push(", s.").push(attribute.name).push(" like ").bind(format!("%{piece}%"));
-    sql.push(" from search_").push(spec.kind).push(" s where s.").push(attribute.name);
-    sql.push(" like ").bind(format!("%{beginning}%"));
+    let index = format!("search_{}", spec.kind);
+    let mut sql = Sql::text("select id, ");
+    sql.push(owner).push(", ").push(attribute.name).push(" like ").bind(format!("%{piece}%"));
+    sql.push(" from ").push(&index).push(" where ");
+    tx.may_contain(&mut sql, &index, attribute.name, &beginning);
     sql.push(" limit ").bind(i64::try_from(most + 1).unwrap_or(i64::MAX));
     let found = tx.rows(&sql)?;
     if u64::try_from(found.len()).is_ok_and(|found| found > most) {

@@ -374,6 +374,19 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// Adds the condition that a text in an index of trigrams may have a part. Whether it has is to be compared: the index may
+    /// be asked for less than all of it.
+    pub fn may_contain(&self, sql: &mut Sql, index: &str, column: &str, part: &str) {
+        let trigrams = match &self.engine {
+            Statements::Sqlite(_) => sqlite::trigrams(part),
+            Statements::Postgres(_) => None,
+        };
+        match trigrams {
+            Some(trigrams) => sql.push(index).push(" match ").bind(trigrams),
+            None => sql.push(column).push(" like ").bind(format!("%{part}%")),
+        };
+    }
+
     /// The columns of a table or a view, in their order.
     pub fn columns(&mut self, table: &str) -> Result<Vec<String>> {
         let sql = match &self.engine {

@@ -98,6 +98,13 @@ async fn what_the_index_finds_is_what_every_row_says() {
             "@nörd.",
             "%ann1%",
             "\\",
+            "10@south.exa",
+            "ann.bo5@nörd.example",
+            "nn.bo5@nörd.exampl",
+            "th.example or ann",
+            "\"ann\" OR \"bo\"",
+            "bo1*",
+            "*:^(-",
         ] {
             if matcher == "matches" && !(text.starts_with('%') && text.ends_with('%')) {
                 continue;

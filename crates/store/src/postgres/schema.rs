@@ -4,9 +4,9 @@ use super::connection::wait;
 use super::target::{Reached, Target};
 use super::words::told;
 use crate::{Error, Migration, Result, migrate};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// What the nodes that start at once queue up for: "guild" in letters' codes.
 const LOCK: i64 = 0x0067_7569_6c64;
@@ -16,8 +16,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SAY_AGAIN: u32 = 10;
 /// How long a step may wait for a table that somebody else holds, as a backup does.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-/// How long it may take to look at the version.
-const LONGEST_LOOK: Duration = Duration::from_secs(15);
+/// How often it is asked whether another node is done with it.
+const TURN: Duration = Duration::from_millis(100);
+/// How long it may take to look at the version, or at whose turn it is.
+const LONGEST_LOOK: Duration = Duration::from_secs(30);
 /// How long the statements of a step may take: an index on a large table is a matter of minutes.
 const LONGEST_STEP: Duration = Duration::from_hours(2);
 
@@ -52,11 +54,15 @@ pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) ->
         let patience = format!("set lock_timeout = {}", LOCK_PATIENCE.as_millis());
         wait(&runtime, LONGEST_STEP, worker.batch_execute(&patience))?;
     }
-    // The lock belongs to a transaction of its own, which a pooler leaves on one connection.
-    let lock = format!(
-        "begin; set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock({LOCK})"
-    );
-    wait(&runtime, LONGEST_STEP, keeper.batch_execute(&lock))?;
+    let began = Instant::now();
+    while !wait(&runtime, LONGEST_LOOK, is_locked(&keeper))? {
+        if began.elapsed() > LONGEST_STEP {
+            return Err(Error::Other(
+                "another node takes too long to bring the schema up to date".to_owned(),
+            ));
+        }
+        std::thread::sleep(TURN);
+    }
     let prepared = async {
         // An older program is refused before it changes anything.
         migrate::apply_postgres(&mut worker, migrations).await?;
@@ -70,6 +76,21 @@ pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) ->
     });
     let ended = wait(&runtime, LONGEST_STEP, keeper.batch_execute("rollback"));
     prepared.and(ended)
+}
+
+/// Whether it is ours to bring the schema up to date. The lock belongs to a transaction of its own, which a pooler leaves on one
+/// connection; whoever has to wait for it gives the connection back, which the one who has it may need.
+async fn is_locked(keeper: &Client) -> Result<bool, tokio_postgres::Error> {
+    keeper.batch_execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
+    let answer = keeper.simple_query(&format!("select pg_try_advisory_xact_lock({LOCK})")).await?;
+    let is_ours = answer.iter().any(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some("t"),
+        _ => false,
+    });
+    if !is_ours {
+        keeper.batch_execute("rollback").await?;
+    }
+    Ok(is_ours)
 }
 
 /// The version it is at, if there is any.

@@ -3,10 +3,12 @@
 mod functions;
 mod patience;
 mod statements;
+mod trigrams;
 mod words;
 mod writing;
 
 pub(crate) use statements::Statements;
+pub(crate) use trigrams::trigrams;
 
 use crate::db::Job;
 use crate::slow::Slow;
