@@ -44,20 +44,38 @@ test('no file names a setting that there is not', () => {
   }
 })
 
-test('it runs as in the image: as nobody, without privileges, with what the image says', async () => {
+// What the image has: the program, the libraries it names, and a folder for its data.
+const image = () => {
+  const root = path.join(folder, 'image')
+  const libraries = [...execFileSync('ldd', [binary], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g)].map(([, library]) => library)
+  // No more than the base of the image comes with.
+  assert.deepEqual(libraries.map((library) => path.basename(library).replace(/[-.].*/, '')).sort(), ['ld', 'libc', 'libgcc_s', 'libm'])
+  for (const [from, to] of [[binary, '/usr/local/bin/guildhall'], ...libraries.map((library) => [library, library])]) {
+    fs.mkdirSync(path.join(root, path.dirname(to)), { recursive: true })
+    fs.copyFileSync(from, path.join(root, to))
+  }
+  fs.mkdirSync(path.join(root, 'data'))
+  return root
+}
+
+// Its root is only read, and its data folder is somewhere else; whoever is in it is nobody.
+const CONTAINER = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && mount --bind "$2" "$1/data" && root="$1" && shift 2 && exec setpriv --no-new-privs chroot --userspec=65532:65532 --groups= "$root" "$@"'
+const isRoot = process.getuid() === 0
+const mounts = isRoot && spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0
+
+test('it runs as in the image: as nobody, without privileges, where it may only write its data, with what the image says', async () => {
   const said = Object.fromEntries(read('Dockerfile').match(/^ENV (.*)$/m)[1].split(' ').map((pair) => pair.split('=')))
   assert.deepEqual(Object.keys(said), ['GUILDHALL_DATA', 'GUILDHALL_LISTEN', 'GUILDHALL_METRICS_LISTEN'])
-  const words = JSON.parse(read('Dockerfile').match(/^CMD (.*)$/m)[1])
-  const [program, data] = [path.join(folder, 'guildhall'), path.join(folder, 'data')]
-  fs.copyFileSync(binary, program)
+  const words = [...JSON.parse(read('Dockerfile').match(/^ENTRYPOINT (.*)$/m)[1]), ...JSON.parse(read('Dockerfile').match(/^CMD (.*)$/m)[1])]
+  const [root, data] = [image(), path.join(folder, 'data')]
   fs.mkdirSync(data)
-  const isRoot = process.getuid() === 0
   if (isRoot) fs.chownSync(data, 65532, 65532)
   const [port, metrics] = [await freePort(), await freePort()]
-  const env = { GUILDHALL_DATA: data, GUILDHALL_LISTEN: `0.0.0.0:${port}`, GUILDHALL_METRICS_LISTEN: `0.0.0.0:${metrics}`, GUILDHALL_DOMAIN: 'example.com', GUILDHALL_TRUSTED_PROXIES: '127.0.0.1', GUILDHALL_MAIL: '' }
+  const env = { GUILDHALL_DATA: mounts ? said.GUILDHALL_DATA : data, GUILDHALL_LISTEN: `0.0.0.0:${port}`, GUILDHALL_METRICS_LISTEN: `0.0.0.0:${metrics}`, GUILDHALL_DOMAIN: 'example.com', GUILDHALL_TRUSTED_PROXIES: '127.0.0.1', GUILDHALL_MAIL: '' }
   const nobody = isRoot ? ['setpriv', '--reuid=65532', '--regid=65532', '--clear-groups', '--no-new-privs', '--bounding-set=-all'] : ['setpriv', '--no-new-privs']
-  const [command, ...rest] = [...nobody, program, ...words]
-  const server = spawn(command, rest, { env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
+  const outside = [...nobody, path.join(root, words[0]), ...words.slice(1)]
+  const [command, ...rest] = mounts ? ['unshare', '--mount', 'sh', '-c', CONTAINER, 'sh', root, data, ...words] : outside
+  const server = spawn(command, rest, { env: { PATH: process.env.PATH, ...env }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
   process.once('exit', () => server.kill('SIGKILL'))
   let log = ''
   for (const stream of [server.stdout, server.stderr]) stream.on('data', (text) => { log += text })
@@ -66,6 +84,7 @@ test('it runs as in the image: as nobody, without privileges, with what the imag
   assert.deepEqual([await status(port, '/healthz'), await status(metrics, '/metrics'), await status(port, '/metrics')], [200, 200, 404])
   // What it wrote is its own and nobody else's to read.
   for (const name of fs.readdirSync(data)) assert.equal(fs.statSync(path.join(data, name)).uid, isRoot ? 65532 : process.getuid(), name)
+  if (mounts) assert.deepEqual(fs.readdirSync(path.join(root, 'data')), [])
   assert.equal(fs.statSync(path.join(data, 'secret.key')).mode & 0o777, 0o600)
   // The log is one JSON object a line.
   const ended = new Promise((resolve) => server.once('exit', resolve))
