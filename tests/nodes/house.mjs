@@ -18,7 +18,7 @@ if (!server) throw new Error('these tests need a PostgreSQL server: run them wit
 export const openProxy = async (to) => {
   const { hostname, port } = new URL(to)
   const pairs = new Set()
-  const state = { mode: 'pass', delay: 0 }
+  const state = { mode: 'pass', delay: 0, last: undefined, swallowed: false }
   const listener = net.createServer({ allowHalfOpen: true }, (inner) => {
     if (state.mode === 'refuse') return inner.destroy()
     const outer = net.connect({ host: hostname, port: Number(port), allowHalfOpen: true })
@@ -34,7 +34,10 @@ export const openProxy = async (to) => {
           if (!into.destroyed) act()
         })
       }
-      from.on('data', (data) => { if (state.mode !== 'swallow') pass(() => into.write(data)) })
+      from.on('data', (data) => {
+        if (state.last && from === inner && data.includes(state.last)) { pair.isSilent = state.swallowed = true }
+        if (state.mode !== 'swallow' && !pair.isSilent) pass(() => into.write(data))
+      })
       from.on('end', () => pass(() => into.end()))
       from.on('error', () => into.destroy())
       from.on('close', () => { into.destroy(); pairs.delete(pair) })
@@ -52,6 +55,9 @@ export const openProxy = async (to) => {
     },
     // Takes everything and passes nothing on, as when a cable is pulled.
     swallow: () => { state.mode = 'swallow' },
+    // Swallows everything on a connection from the moment on that this was said there.
+    swallowFrom: (text) => { state.last = text },
+    hasSwallowed: () => state.swallowed,
     // Ends its own half of every connection.
     halfClose: () => { for (const { inner } of pairs) inner.end() },
     delay: (millis) => { state.delay = millis },

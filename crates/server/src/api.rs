@@ -50,6 +50,10 @@ pub(crate) fn refusal(asked: &Asked, error: Error) -> Answer {
             | guildhall_store::Error::Disk(_)),
         ) => {
             let detail = match error {
+                guildhall_store::Error::ForeignKey => {
+                    log(asked, &error);
+                    "What this is about is changing: try again in a moment."
+                }
                 guildhall_store::Error::Disk(_) => {
                     tracing::error!("{error}");
                     "The disk of the database is full: nothing is written until there is room."

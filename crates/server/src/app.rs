@@ -149,12 +149,11 @@ impl App {
 /// What the node with this folder is called: no two of them the same, also where a folder or a machine was copied as a whole.
 fn node(folder: &Path) -> Result<String> {
     let file = folder.join("node.id");
-    // Containers have a name of their own, but no id.
-    let ids = ["/etc/machine-id", "/proc/sys/kernel/hostname"];
-    let mut ids = ids.into_iter().filter_map(|file| fs::read_to_string(file).ok());
-    let machine = ids.find(|id| !id.trim().is_empty()).unwrap_or_default();
+    // Containers have a name of their own, and no id or that of an image.
+    let [machine, name] = ["/etc/machine-id", "/proc/sys/kernel/hostname"]
+        .map(|file| fs::read_to_string(file).unwrap_or_default().trim().to_owned());
     let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let here = hash(&format!("{} {}", machine.trim(), place.display()));
+    let here = hash(&format!("{machine} {name} {}", place.display()));
     let known = fs::read_to_string(&file).unwrap_or_default();
     match known.trim().split_once(' ') {
         Some((name, place)) if place == here => Ok(name.to_owned()),

@@ -12,9 +12,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often nodes tell each other how often somebody asked and guessed. Until then each knows its own share: so much
-/// time passes at most before what was used up at one node is used up at all of them.
+/// How often nodes tell each other how often somebody asked and guessed. Until then each knows its own share. What was used up at
+/// one node is used up at all of them a moment later where notices are heard, and after twice as much time where they are not.
 pub const PAUSE: Duration = Duration::from_millis(500);
+/// How long it is listened for more before what was announced is read.
+const MOMENT: Duration = Duration::from_millis(100);
 /// How many windows or buckets are told of in one statement.
 const AT_ONCE: usize = 500;
 /// How many windows that are used up are known of at most.
@@ -37,6 +39,9 @@ pub async fn keep_telling(app: Arc<App>) {
                 () = &mut pause => break,
                 Ok(()) = notices.changed() => {}
             }
+            // Whatever else is announced within a moment is learnt with it.
+            tokio::time::sleep(MOMENT).await;
+            notices.mark_unchanged();
             if let Err(error) = learn_used_up(&app).await {
                 tracing::debug!("what others used up is not known yet: {error}");
             }

@@ -23,9 +23,10 @@ impl FromStr for Network {
 
     fn from_str(said: &str) -> Result<Self, Self::Err> {
         let one = said.parse().map(|address: IpAddr| IpNet::from(address.to_canonical()));
-        one.or_else(|_| said.parse())
-            .map(Self)
-            .map_err(|_| "an address or a network is needed, such as 10.0.0.1 or 10.0.0.0/8")
+        // Whoever asks is known by the plainest form of their address.
+        let is_plain = |network: &IpNet| network.addr() == network.addr().to_canonical();
+        let network = one.ok().or_else(|| said.parse().ok()).filter(is_plain);
+        network.map(Self).ok_or("an address or a network is needed, such as 10.0.0.1 or 10.0.0.0/8")
     }
 }
 
@@ -84,7 +85,9 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused() {
-        for said in ["", "10.0.0", "10.0.0.0/33", "localhost", "10.0.0.0/8/8", "10.0.0.1:80"] {
+        for said in
+            ["", "10.0.0", "10.0.0.0/33", "localhost", "10.0.0.0/8/8", "10.0.0.1:80", "::ffff:10.0.0.0/104"]
+        {
             assert!(said.parse::<Network>().is_err(), "{said}");
         }
     }

@@ -7,8 +7,8 @@ use crate::db::Job;
 use crate::slow::Slow;
 use crate::{Error, Result};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How far the primary is, and in which history: everything that was acknowledged is before that. Null at a server that is
@@ -21,6 +21,8 @@ pub(crate) const POSITION: &str = "select case when pg_is_in_recovery() then nul
 const LAG: Duration = Duration::from_millis(15);
 /// How long a replica may take to say how far it is.
 const PATIENCE: Duration = Duration::from_millis(150);
+/// How long it is left alone after it said nothing: until then nobody waits for it.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is asked whether it has.
 const STEP: Duration = Duration::from_millis(2);
 
@@ -32,9 +34,22 @@ struct Asked {
 
 /// What became of units that might have been answered by a replica.
 #[derive(Default)]
-pub(crate) struct Count {
+struct Count {
     answered: AtomicU64,
     passed_on: AtomicU64,
+    /// When it could not be reached last, or said nothing.
+    silent: Mutex<Option<Instant>>,
+}
+
+impl Count {
+    fn is_silent(&self) -> bool {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.is_some_and(|since| since.elapsed() < PAUSE)
+    }
+
+    fn note_silence(&self) {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 /// The way to the threads of a replica.
@@ -68,9 +83,11 @@ impl Replica {
         Ok(Self { send, primary: primary.clone(), count })
     }
 
-    /// Asks it, or the primary if all of its connections are in use. The unit may be run again.
+    /// Asks it, or the primary if it is silent or all of its connections are in use. The unit may be run again.
     pub(crate) fn read(&self, job: Job, position: String) {
-        if let Err(TrySendError::Full(asked) | TrySendError::Disconnected(asked)) =
+        if self.count.is_silent() {
+            pass_on(job, &self.primary, &self.count);
+        } else if let Err(TrySendError::Full(asked) | TrySendError::Disconnected(asked)) =
             self.send.try_send(Asked { job, position })
         {
             pass_on(asked.job, &self.primary, &self.count);
@@ -85,7 +102,7 @@ impl Replica {
 
 fn answer_all(mut connection: Connection, jobs: &Receiver<Asked>, primary: &Sender<Waiting>, count: &Count) {
     for Asked { mut job, position } in jobs {
-        let may = has_got_to(&mut connection, &position);
+        let may = has_got_to(&mut connection, &position, count);
         let tried = may.then(|| run_once(&mut connection, &mut job));
         // A refusal of the unit's own is an answer as well.
         if matches!(tried, Some(Some((false, _)))) {
@@ -104,10 +121,11 @@ fn pass_on(job: Job, primary: &Sender<Waiting>, count: &Count) {
 
 /// Whether it is there, and as far as that. It is asked before the transaction begins: a snapshot that is older than
 /// the answer would not have everything.
-fn has_got_to(connection: &mut Connection, position: &str) -> bool {
+fn has_got_to(connection: &mut Connection, position: &str, count: &Count) -> bool {
     let began = Instant::now();
     loop {
         if connection.reach().is_err() {
+            count.note_silence();
             return false;
         }
         let (runtime, Some(open)) = connection.parts() else { return false };
@@ -121,6 +139,7 @@ fn has_got_to(connection: &mut Connection, position: &str) -> bool {
         let asked = wait(runtime, PATIENCE, open.client.simple_query(&question));
         let Ok(answer) = asked else {
             connection.rest();
+            count.note_silence();
             return false;
         };
         let is_there = answer.iter().any(|message| match message {

@@ -47,7 +47,7 @@ as $$ select json_array_elements_text(list::json) $$;
 pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Other(format!("no runtime for the database: {error}")))?;
-    let Reached { client: keeper, .. } = reach(target, &runtime, waits)?;
+    let Reached { client: mut keeper, .. } = reach(target, &runtime, waits)?;
     let Reached { client: mut worker, is_own } = reach(target, &runtime, waits)?;
     if is_own {
         // Whoever waits for a table has everybody else wait behind them. A pooler would keep this for somebody else.
@@ -55,7 +55,14 @@ pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) ->
         wait(&runtime, LONGEST_STEP, worker.batch_execute(&patience))?;
     }
     let began = Instant::now();
-    while !wait(&runtime, LONGEST_LOOK, is_locked(&keeper))? {
+    loop {
+        match wait(&runtime, LONGEST_LOOK, is_locked(&keeper)) {
+            Ok(true) => break,
+            Ok(false) => {}
+            // A pooler may have no connection to spare as long as another node is at it.
+            Err(Error::Down) if waits => keeper = reach(target, &runtime, waits)?.client,
+            Err(error) => return Err(error),
+        }
         if began.elapsed() > LONGEST_STEP {
             return Err(Error::Other(
                 "another node takes too long to bring the schema up to date".to_owned(),

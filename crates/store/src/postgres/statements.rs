@@ -193,10 +193,9 @@ impl<'a> Statements<'a> {
                 Fate::Anew
             }
             _ => {
+                self.leave();
                 if self.told_to_end {
                     self.connection.close();
-                } else {
-                    self.leave();
                 }
                 Fate::Settled(Ok(()))
             }
