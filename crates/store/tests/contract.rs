@@ -500,6 +500,51 @@ async fn units_that_collide_are_as_if_one_came_after_the_other() {
 }
 
 #[tokio::test]
+async fn units_that_wait_for_each_other_each_end_as_they_would_alone() {
+    let place = Place::new();
+    let db = place.open();
+    db.write(|tx| tx.execute(&insert("sum", "0"))).await.unwrap();
+    let units = (0..240).map(|number: i64| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            let answer = db.write(move |tx| -> Result<()> {
+                // All of them write the same row, so that those that run at once collide.
+                tx.execute(&Sql::text(
+                    "update people set name = cast(name as integer) + 1 where id = 'sum'",
+                ))?;
+                match number % 6 {
+                    // What is taken already, what points at nobody, what is no SQL, and two changes of mind.
+                    1 => tx.execute(&insert(&format!("t{number}"), "TAKEN")).map(drop),
+                    2 => tx
+                        .execute(&Sql::new("update people set friend_id = ?", [Value::from("nobody")]))
+                        .map(drop),
+                    3 => tx.execute(&Sql::text("selekt 1")).map(drop),
+                    4 => Err(Error::Busy),
+                    5 => panic!("on purpose"),
+                    _ => tx.execute(&insert(&format!("p{number}"), &format!("Person {number}"))).map(drop),
+                }
+            });
+            (number % 6, answer.await)
+        })
+    });
+    db.write(|tx| tx.execute(&insert("taken", "Taken"))).await.unwrap();
+    let units: Vec<_> = units.collect();
+    let mut kept = 0;
+    for unit in units {
+        match unit.await.unwrap() {
+            (0, Ok(())) => kept += 1,
+            (1, Err(Error::Unique { attribute, .. })) => assert_eq!(attribute, "name"),
+            (2, Err(Error::ForeignKey)) | (3 | 5, Err(Error::Other(_))) | (4, Err(Error::Busy)) => {}
+            (kind, answer) => panic!("{kind}: {answer:?}"),
+        }
+    }
+    let sum = db.read(|tx| tx.rows(&Sql::text("select name from people where id = 'sum'"))).await.unwrap();
+    assert_eq!(kept, 40);
+    assert_eq!(sum.first().unwrap().text(0), kept.to_string());
+    assert_eq!(count(&db).await, kept + 2);
+}
+
+#[tokio::test]
 async fn several_who_open_an_empty_database_at_once_all_find_it_ready() {
     let place = std::sync::Arc::new(Place::new());
     let opening: Vec<_> = (0..4)
