@@ -1,7 +1,7 @@
 //! A replica: it answers units that only read, if it has got as far as the primary was when they were asked for.
 
 use super::connection::{Connection, Mode, wait};
-use super::target::Target;
+use super::target::{Target, answered};
 use super::{Waiting, run_once};
 use crate::db::Job;
 use crate::slow::Slow;
@@ -142,10 +142,7 @@ fn has_got_to(connection: &mut Connection, position: &str, count: &Count) -> boo
             count.note_silence();
             return false;
         };
-        let is_there = answer.iter().any(|message| match message {
-            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0) == Some("t"),
-            _ => false,
-        });
+        let is_there = answered(&answer) == Some("t");
         if is_there || began.elapsed() > LAG {
             return is_there;
         }

@@ -1,12 +1,12 @@
 //! The schema on PostgreSQL: brought up to date by one node, while the others wait.
 
 use super::connection::wait;
-use super::target::{Reached, Target};
+use super::target::{Reached, Target, answered};
 use super::words::told;
 use crate::{Error, Migration, Result, migrate};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::Client;
 
 /// What the nodes that start at once queue up for: "guild" in letters' codes.
 const LOCK: i64 = 0x0067_7569_6c64;
@@ -90,10 +90,7 @@ pub(super) fn prepare(target: &Target, migrations: &[Migration], waits: bool) ->
 async fn is_locked(keeper: &Client) -> Result<bool, tokio_postgres::Error> {
     keeper.batch_execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
     let answer = keeper.simple_query(&format!("select pg_try_advisory_xact_lock({LOCK})")).await?;
-    let is_ours = answer.iter().any(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0) == Some("t"),
-        _ => false,
-    });
+    let is_ours = answered(&answer) == Some("t");
     if !is_ours {
         keeper.batch_execute("rollback").await?;
     }
@@ -112,10 +109,7 @@ pub(super) fn version(target: &Target) -> Result<Option<u32>> {
         .block_on(asked)
         .map_err(|_| Error::Other(format!("the database at {} is silent", target.name())))?;
     let found = found.unwrap_or_default();
-    Ok(found.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-        _ => None,
-    }))
+    Ok(answered(&found).and_then(|version| version.parse().ok()))
 }
 
 fn reach(target: &Target, runtime: &Runtime, waits: bool) -> Result<Reached> {

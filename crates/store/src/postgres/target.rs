@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long one host may take to let us in.
@@ -220,8 +220,13 @@ where
 /// The word that the session at the server knows.
 async fn said(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
     let rows = client.simple_query("select current_setting('guildhall.session', true)").await?;
-    Ok(rows.iter().find_map(|message| match message {
-        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+    Ok(answered(&rows).map(str::to_owned))
+}
+
+/// The one thing that a question without arguments was answered with, unless that is nothing.
+pub(super) fn answered(messages: &[SimpleQueryMessage]) -> Option<&str> {
+    messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,
-    }))
+    })
 }
